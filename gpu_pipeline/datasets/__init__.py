@@ -1,0 +1,91 @@
+"""Data sets: a table of known ones, and a person's own files.
+
+To add one is to write a function `(pick, data_dir) -> Dataset` and to name it in `DATASETS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from ..errors import InputError, unknown_name
+from . import digits, fetch, files
+from .dataset import Dataset, Pick, check, pick_rows
+from .fetch import Location, cache_dir, locate
+
+__all__ = ["DATASETS", "Dataset", "Location", "cache_dir", "check", "load", "locate"]
+
+DATASETS: dict[str, Callable[[Pick, str | Path | None], Dataset]] = {
+    "mnist": partial(fetch.load, "mnist"),
+    "fashion-mnist": partial(fetch.load, "fashion-mnist"),
+    "kuzushiji-mnist": partial(fetch.load, "kuzushiji-mnist"),
+    "digits": digits.load,
+}
+"""Name -> loader of the chosen rows; "auto" is the first of them, or `digits` where it is not to be had."""
+
+
+def load(
+    name: str = "auto",
+    *,
+    data_dir: str | Path | None = None,
+    sample: int | Literal["all"] = "all",
+    seed: int = 0,
+    label_column: str | None = None,
+    columns: Sequence[str] | None = None,
+    image_shape: tuple[int, int] | None = None,
+) -> Dataset:
+    """A data set, checked.
+
+    Parameters
+    ----------
+    name
+        A name in `DATASETS`, the path of a file (see `files`), or "auto": MNIST if it is at hand or can
+        be downloaded, else `digits`, which a note then says.
+    data_dir
+        The first folder to search for data sets, before `GPU_PIPELINE_DATA` and the cache.
+    sample
+        Rows to draw without replacement, or "all". They stay in the order of the data set.
+    seed
+        Of the sample.
+    label_column, columns
+        In a table: the column of labels, and the columns of features (all that hold numbers if None).
+    image_shape
+        Height and width, if each row of a file is an image.
+
+    Raises
+    ------
+    InputError
+        If the data set is not known, cannot be found, read or downloaded, has a wrong checksum, or
+        does not pass `check`.
+    """
+    pick = partial(pick_rows, sample=sample, seed=seed)
+    if data_dir is not None and not Path(data_dir).expanduser().is_dir():
+        raise InputError(f"there is no folder {data_dir}: give the data directory's path.")
+    notes: tuple[str, ...] = ()
+    if name == "auto":
+        name, notes = _default(data_dir)
+    if name in DATASETS:
+        if label_column is not None or columns is not None:
+            raise InputError(f"{name} has no named columns to choose labels or features from: leave the names out.")
+        dataset = DATASETS[name](pick, data_dir)
+    elif files.is_path(name):
+        dataset = files.read(Path(name).expanduser(), pick, label_column, columns)
+    else:
+        raise unknown_name("data set", name, ("auto", *DATASETS))
+    if image_shape is not None:
+        dataset = replace(dataset, image_shape=image_shape)
+    dataset = replace(dataset, notes=(*notes, *dataset.notes))
+    check(dataset)
+    return dataset
+
+
+def _default(data_dir: str | Path | None) -> tuple[str, tuple[str, ...]]:
+    try:
+        fetch.obtain("mnist", data_dir)
+    except InputError:
+        note = "MNIST is not on this computer and cannot be downloaded: using digits, the embedded data set."
+        return "digits", (note,)
+    return "mnist", ()

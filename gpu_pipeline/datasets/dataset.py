@@ -1,0 +1,185 @@
+"""What a data set is, and what is asked of every one before anything is computed from it."""
+
+from __future__ import annotations
+
+import hashlib
+import operator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ..errors import InputError
+
+Pick = Callable[[int], np.ndarray]
+"""Gives, for the number of rows of a whole data set, the indices of those to use, ascending."""
+
+_BLOCK = 1 << 24
+"""Bytes that are looked at together, so that a memory-mapped array is never wholly read."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Rows to make a map of.
+
+    Attributes
+    ----------
+    name
+        Its name in the table of data sets, or the file's without its suffix.
+    X
+        (n, d) numbers as they are stored, not scaled; may be memory-mapped.
+    y
+        (n,) labels, integers or strings, or None.
+    rows
+        (n,) int64: index of each row in the whole data set, ascending.
+    total
+        Rows of the whole data set.
+    image_shape
+        Height and width, if each row is an image, row by row.
+    recommended
+        The preprocessing that suits it.
+    source
+        What was read, for the record.
+    notes
+        Sentences to show and to keep.
+    """
+
+    name: str
+    X: np.ndarray
+    y: np.ndarray | None
+    rows: np.ndarray
+    total: int
+    image_shape: tuple[int, int] | None = None
+    recommended: Literal["none", "deskew"] = "none"
+    source: str = ""
+    notes: tuple[str, ...] = ()
+
+    def digest(self) -> str:
+        """SHA-256, in hexadecimal, of the content of `X`, `y` and `rows`, with their shapes and types."""
+        sha = hashlib.sha256()
+        for name, array in (("X", self.X), ("y", self.y), ("rows", self.rows)):
+            if array is None:
+                sha.update(f"{name} none;".encode())
+                continue
+            sha.update(f"{name} {array.dtype.str} {array.shape};".encode())
+            for block in blocks(array):
+                sha.update(np.ascontiguousarray(array[block]).data)
+        return sha.hexdigest()
+
+
+def blocks(X: np.ndarray) -> Iterator[slice]:
+    """Slices of rows, of some 16 MB each, that together cover an array."""
+    row_bytes = X.dtype.itemsize * int(np.prod(X.shape[1:]))
+    step = max(1, _BLOCK // max(1, row_bytes))
+    for start in range(0, len(X), step):
+        yield slice(start, min(start + step, len(X)))
+
+
+def pick_rows(total: int, sample: int | Literal["all"], seed: int) -> np.ndarray:
+    """Indices of `sample` rows out of `total`, drawn without replacement, ascending; int64.
+
+    Ascending, because a memory-mapped file is read from front to back; all rows in their own order
+    are therefore the sample of as many rows as there are.
+
+    Raises
+    ------
+    InputError
+        If the sample is below 1 or beyond `total`, or the seed is negative.
+    """
+    if sample == "all":
+        return np.arange(total, dtype=np.int64)
+    try:
+        size = operator.index(sample)
+    except TypeError:
+        size = 0
+    if not 1 <= size <= total:
+        raise InputError(f"a sample of {sample!r} cannot be drawn: give 'all' or a whole number from 1 to {total}.")
+    if seed < 0:
+        raise InputError(f"the seed is {seed}: it must be 0 or more.")
+    return np.sort(np.random.default_rng(seed).choice(total, size, replace=False).astype(np.int64))
+
+
+def take(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """`array[rows]`, but the array itself (still memory-mapped, not copied) where `rows` are all of them."""
+    return array if len(rows) == len(array) else array[rows]
+
+
+def labels(name: str, y: np.ndarray) -> np.ndarray:
+    """Labels as int64 or text, from integers, whole floating-point numbers, booleans or text.
+
+    Raises
+    ------
+    InputError
+        If they are none of these.
+    """
+    if y.dtype.kind in "biu":
+        return y.astype(np.int64)
+    if y.dtype.kind == "f" and np.array_equal(y, np.round(y)) and np.isfinite(y).all():
+        return y.astype(np.int64)
+    if y.dtype.kind in "US":
+        return y.astype(np.str_)
+    raise InputError(f"the labels of {name} are of type {y.dtype} and not whole: give whole numbers or text.")
+
+
+def check(dataset: Dataset) -> None:
+    """See that a map can be made of a data set; reads it once, in blocks.
+
+    Raises
+    ------
+    InputError
+        If X is not two-dimensional, is empty, does not hold numbers, has NaN or infinite values or
+        no column that varies, or if labels, rows or image shape do not fit it.
+    """
+    X, name = dataset.X, dataset.name
+    if X.ndim != 2:
+        raise InputError(
+            f"{name} has {X.ndim} dimension{'s' * (X.ndim != 1)}: expected a table of (rows, columns), or images of "
+            "(rows, height, width)."
+        )
+    if X.size == 0:
+        raise InputError(f"{name} is empty, {X.shape[0]} rows of {X.shape[1]} columns: give data with both.")
+    if X.dtype.kind not in "biuf":
+        what = "text" if X.dtype.kind in "SUT" else f"values of type {X.dtype}"
+        raise InputError(f"{name} holds {what} where numbers are expected: give integers or floating-point numbers.")
+    if len(dataset.rows) != len(X):
+        raise InputError(f"{name} has {len(X)} rows but {len(dataset.rows)} row indices: give one for each.")
+    if dataset.image_shape is not None and (min(dataset.image_shape) < 1 or np.prod(dataset.image_shape) != X.shape[1]):
+        height, width = dataset.image_shape
+        raise InputError(
+            f"{name} has {X.shape[1]} columns, which are not images of {height} x {width}: give another image shape."
+        )
+    _check_labels(dataset)
+    _check_values(dataset)
+
+
+def _check_labels(dataset: Dataset) -> None:
+    y, n = dataset.y, len(dataset.X)
+    if y is None:
+        return
+    if y.ndim != 1 or len(y) != n:
+        shape = " x ".join(str(size) for size in y.shape)
+        raise InputError(f"{dataset.name} has {n} rows but {shape} labels: give one label for each row.")
+    if y.dtype.kind not in "iuU":
+        raise InputError(f"the labels of {dataset.name} are of type {y.dtype}: give whole numbers or text.")
+
+
+def _check_values(dataset: Dataset) -> None:
+    X, bad, first = dataset.X, 0, -1
+    low = high = X[0]
+    for block in blocks(X):
+        part = X[block]
+        if X.dtype.kind == "f":
+            wrong = ~np.isfinite(part)
+            if wrong.any():
+                if bad == 0:
+                    first = int(dataset.rows[block.start + int(np.argmax(wrong.any(axis=1)))])
+                bad += int(wrong.sum())
+        low, high = np.minimum(low, part.min(axis=0)), np.maximum(high, part.max(axis=0))
+    if bad:
+        raise InputError(
+            f"{dataset.name} has {bad} NaN or infinite value{'s' * (bad != 1)}, the first in row {first} (counted from "
+            "0): replace or remove them."
+        )
+    if not (low < high).any():
+        raise InputError(f"no column of {dataset.name} varies over its {len(X)} rows: give rows that differ.")

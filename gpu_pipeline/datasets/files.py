@@ -1,0 +1,156 @@
+"""A person's own files: `.npy`, `.npz`, `.csv`, `.csv.gz`, `.parquet` and `.feather`.
+
+- `.npy`: one array, (rows, columns) or images (rows, height, width); memory-mapped.
+- `.npz`: the same under one of `FEATURE_KEYS` and labels under one of `LABEL_KEYS`, or a single array
+  under any name.
+- The others are tables: one column may hold labels, and the features are the columns named, or else
+  all that hold numbers. A missing number is read as NaN, which `check` refuses.
+
+Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from . import tables
+from .dataset import Dataset, Pick, labels, take
+
+FEATURE_KEYS = ("X", "x", "data", "images", "features")
+LABEL_KEYS = ("y", "labels", "label", "target", "targets")
+
+
+def read(path: Path, pick: Pick, label_column: str | None = None, columns: Sequence[str] | None = None) -> Dataset:
+    """The data set in a file.
+
+    Parameters
+    ----------
+    path
+        The file; its suffix says what it is.
+    pick
+        Which rows.
+    label_column, columns
+        In a table, the column of labels, and those of features.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, its suffix is not known, it is not what its suffix says, or a column
+        is missing or does not hold numbers.
+    """
+    suffix = _suffix(path)
+    if not path.is_file():
+        raise _missing(path)
+    if suffix in ARRAYS and (label_column is not None or columns is not None):
+        raise InputError(f"{path.name} has no named columns to choose labels or features from: leave the names out.")
+    try:
+        if path.stat().st_size == 0:
+            raise InputError(f"{path} is empty: give a file with data in it.")
+        if suffix in ARRAYS:
+            dataset = ARRAYS[suffix](path, pick)
+        else:
+            wanted = tables.Columns(label_column, None if columns is None else tuple(dict.fromkeys(columns)))
+            dataset = tables.read(path, suffix, pick, wanted)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}.") from None
+    return replace(dataset, name=path.name[: -len(suffix)], source=path.name)
+
+
+def is_path(name: str) -> bool:
+    """Whether a name is meant as a file: it has a known suffix or a folder, or such a file is there."""
+    path = Path(name)
+    return path.name.lower().endswith(SUFFIXES) or path.name != name or path.exists()
+
+
+def _suffix(path: Path) -> str:
+    name = path.name.lower()
+    suffix = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), None)
+    if suffix is None:
+        if path.is_dir():
+            raise InputError(
+                f"{path} is a folder: give a file ({', '.join(SUFFIXES)}), or the folder as data directory."
+            )
+        raise InputError(f"{path} is of a kind that cannot be read: give a file in {', '.join(SUFFIXES)}.")
+    return suffix
+
+
+def _missing(path: Path) -> InputError:
+    folder = path.parent
+    if not folder.is_dir():
+        return InputError(f"there is no folder {folder}: give the path of a file.")
+    names = [entry.name for entry in folder.iterdir() if entry.name.lower().endswith(SUFFIXES)]
+    near = get_close_matches(path.name, names, n=1)
+    return InputError(f"there is no file {path}: {f'did you mean {near[0]!r}?' if near else 'give another path.'}")
+
+
+def _npy(path: Path, pick: Pick) -> Dataset:
+    try:
+        # np.load would take an archive for one too, and what begins with anything else for a pickle.
+        array = np.lib.format.open_memmap(path, mode="r")
+    except ValueError as error:
+        raise _not_numpy(path, error) from None
+    return _from_arrays(path.name, array, None, pick)
+
+
+def _npz(path: Path, pick: Pick) -> Dataset:
+    try:
+        # Opened here, because np.load leaves the file open when it fails.
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if isinstance(archive, np.ndarray):
+                raise InputError(f"{path} is not a .npz archive: it is a .npy file, name it so.")
+            keys = archive.files
+            key_of_X = next((key for key in FEATURE_KEYS if key in keys), keys[0] if len(keys) == 1 else None)
+            key_of_y = next((key for key in LABEL_KEYS if key in keys and key != key_of_X), None)
+            if key_of_X is None:
+                raise InputError(
+                    f"{path.name} has the arrays {', '.join(keys) or 'none'}: name the features {FEATURE_KEYS[0]} (or "
+                    f"{', '.join(FEATURE_KEYS[2:])}) and the labels {LABEL_KEYS[0]}."
+                )
+            y = None if key_of_y is None else archive[key_of_y]
+            return _from_arrays(path.name, archive[key_of_X], y, pick)
+    except InputError:
+        raise
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise _not_numpy(path, error) from None
+
+
+def _not_numpy(path: Path, error: Exception) -> InputError:
+    if "pickle" in str(error).lower() or "Python objects" in str(error):
+        return InputError(
+            f"{path} holds pickled Python objects, which may run any program when they are read: save a plain array "
+            "of numbers."
+        )
+    return InputError(f"{path} is not a whole NumPy file ({error}): save it again.")
+
+
+def _from_arrays(name: str, X: np.ndarray, y: np.ndarray | None, pick: Pick) -> Dataset:
+    if X.ndim not in (2, 3):
+        raise InputError(
+            f"{name} has {X.ndim} dimension{'s' * (X.ndim != 1)}: expected a table of (rows, columns), or images of "
+            "(rows, height, width)."
+        )
+    total, image_shape = len(X), None
+    if y is not None and y.size != total:
+        raise InputError(f"{name} has {total} rows but {y.size} labels: give one label for each row.")
+    if total == 0:
+        raise InputError(f"{name} is empty: give data with rows.")
+    rows = pick(total)
+    X = take(X, rows)
+    if X.ndim == 3:
+        image_shape = (X.shape[1], X.shape[2])
+        X = X.reshape(len(X), -1)
+    y = None if y is None else labels(name, take(y.reshape(-1), rows))
+    return Dataset(name, X, y, rows, total, image_shape)
+
+
+ARRAYS: dict[str, Callable[[Path, Pick], Dataset]] = {".npy": _npy, ".npz": _npz}
+SUFFIXES = (*ARRAYS, *tables.TABLES)

@@ -1,0 +1,217 @@
+"""Tables with named columns: CSV, Parquet and Feather, read by pyarrow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..errors import InputError, unknown_name
+from .dataset import Dataset, Pick, labels
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+LIKELY_LABELS = ("label", "labels", "target", "class", "y")
+"""Names of columns that are more likely labels than features."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a table to read: that of the labels, and the features (None: all numbers)."""
+
+    label: str | None = None
+    features: tuple[str, ...] | None = None
+
+
+class Opened(NamedTuple):
+    """A table that is not read yet: its columns, how to read some of them, and what to say about it."""
+
+    schema: pa.Schema
+    read: Callable[[list[str]], pa.Table]
+    notes: tuple[str, ...] = ()
+
+
+def read(path: Path, suffix: str, pick: Pick, wanted: Columns) -> Dataset:
+    """The chosen rows and columns of a table in a file of that suffix.
+
+    Raises
+    ------
+    InputError
+        If it is not such a file, has no rows, or a column is missing, twice there or not of numbers.
+    """
+    opened = TABLES[suffix](path)
+    names = opened.schema.names
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"{path.name} has two columns named {twice!r}: rename one.")
+    label = () if wanted.label is None else (wanted.label,)
+    for name in (*(wanted.features or ()), *label):
+        if name not in names:
+            raise unknown_name(f"column of {path.name}", name, names)
+    if wanted.features is None:
+        features, notes = _all_features(path.name, opened.schema, wanted.label)
+    else:
+        features, notes = _named_features(path.name, opened, wanted), ()
+    table = opened.read([*features, *label])
+    total = table.num_rows
+    if total == 0:
+        raise InputError(f"{path.name} is empty: it has {len(names)} columns but no rows.")
+    rows = pick(total)
+    if len(rows) < total:
+        table = table.take(rows)
+    y = None if wanted.label is None else _label_column(table, wanted.label)
+    return Dataset(path.stem, _matrix(table, features), y, rows, total, notes=(*opened.notes, *notes))
+
+
+def _csv(path: Path) -> Opened:
+    import pyarrow as pa
+    from pyarrow import csv
+
+    def table(**options: Any) -> tuple[pa.Table, list[str]]:
+        try:
+            whole = csv.read_csv(path, read_options=csv.ReadOptions(**options))
+            return whole, whole.column_names
+        except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+            raise _not_a(path, "CSV file", error) from None
+
+    first, names = table()
+    if not all(_is_number(name) for name in names):
+        return Opened(first.schema, first.select)
+    unnamed, names = table(autogenerate_column_names=True)
+    note = f"{path.name} has no line of column names: they are {names[0]} to {names[-1]}."
+    return Opened(unnamed.schema, unnamed.select, (note,))
+
+
+def _parquet(path: Path) -> Opened:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        file = parquet.ParquetFile(path, memory_map=True)
+    except pa.ArrowInvalid as error:
+        raise _not_a(path, "Parquet file", error) from None
+
+    def some(columns: list[str]) -> pa.Table:
+        try:
+            return file.read(columns)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise _not_a(path, "Parquet file", error) from None
+
+    return Opened(file.schema_arrow, some)
+
+
+def _feather(path: Path) -> Opened:
+    import pyarrow as pa
+    from pyarrow import feather
+
+    try:
+        # Columns that are not compressed stay on disk until they are used.
+        table = feather.read_table(path, memory_map=True)
+    except pa.ArrowInvalid as error:
+        raise _not_a(path, "Feather file", error) from None
+    return Opened(table.schema, table.select)
+
+
+def _not_a(path: Path, kind: str, error: Exception) -> InputError:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return InputError(f"{path} is not a readable {kind} ({lines[0].rstrip('.')}): save it again.")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _named_features(name: str, opened: Opened, wanted: Columns) -> list[str]:
+    features = list(wanted.features or ())
+    if not features:
+        raise InputError(f"no column of {name} is chosen: name at least one.")
+    if wanted.label in features:
+        raise InputError(f"the column {wanted.label!r} of {name} cannot be both label and feature: choose one.")
+    for column in features:
+        if not _is_numeric(opened.schema.field(column).type):
+            values = opened.read([column])[column].to_pylist()
+            example = next((str(value) for value in values if not _is_number(str(value))), "")
+            raise InputError(
+                f"the column {column!r} of {name} holds text such as {example!r} where numbers are expected: correct "
+                "it or leave it out."
+            )
+    return features
+
+
+def _all_features(name: str, schema: pa.Schema, label: str | None) -> tuple[list[str], tuple[str, ...]]:
+    """Names of the columns of numbers but the label's, and what to say about them and the others."""
+    others = [field for field in schema if field.name != label]
+    features = [field.name for field in others if _is_numeric(field.type)]
+    if not features:
+        raise InputError(f"{name} has no column of numbers for features: its columns are {_listed(schema.names)}.")
+    left = [field.name for field in others if not _is_numeric(field.type)]
+    notes = [f"{name}: columns without numbers are left out: {_listed(left)}."] if left else []
+    if label is None:
+        notes += [
+            f"{name}: the column {column!r} is taken as a feature; name it as the label column if it is one."
+            for column in features
+            if column.lower() in LIKELY_LABELS
+        ]
+    return features, tuple(notes)
+
+
+def _listed(names: Sequence[str], most: int = 8) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _is_numeric(kind: pa.DataType) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_boolean(kind))
+
+
+def _matrix(table: pa.Table, features: Sequence[str]) -> np.ndarray:
+    """The columns side by side, (rows, columns), in the narrowest type that holds them all."""
+    from pyarrow import types
+
+    columns = []
+    for name in features:
+        column = table[name]
+        if types.is_decimal(column.type):
+            column = column.cast("float64")
+        if column.null_count:
+            column = column.cast("float32" if types.is_float32(column.type) else "float64")
+        columns.append(column)
+    dtype = np.result_type(*{column.type.to_pandas_dtype() for column in columns})
+    X = np.empty((table.num_rows, len(columns)), dtype=dtype)
+    for j, column in enumerate(columns):
+        X[:, j] = column.to_numpy()
+    return X
+
+
+def _label_column(table: pa.Table, name: str) -> np.ndarray:
+    column = table[name]
+    if column.null_count:
+        first = column.is_null().to_pylist().index(True)
+        raise InputError(
+            f"the label column {name!r} lacks {column.null_count} of {len(column)} labels, the first in row {first} "
+            "(counted from 0): fill them in or leave those rows out."
+        )
+    from pyarrow import types
+
+    if types.is_integer(column.type) or types.is_floating(column.type) or types.is_boolean(column.type):
+        return labels(name, column.to_numpy())
+    return np.array([str(value) for value in column.to_pylist()], dtype=np.str_)
+
+
+TABLES: dict[str, Callable[[Path], Opened]] = {
+    ".csv.gz": _csv,
+    ".csv": _csv,
+    ".parquet": _parquet,
+    ".feather": _feather,
+}
+"""Suffix -> how to open such a table."""

@@ -1,0 +1,163 @@
+"""Scaling of all values to [0, 1], and setting images of handwriting upright."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .datasets.dataset import blocks
+from .errors import InputError, unknown_name
+
+_IMAGES = 512
+"""Images that are worked on together, few enough for the working arrays to stay in the cache."""
+
+
+def scale(X: np.ndarray) -> np.ndarray:
+    """All values between 0 and 1.
+
+    Bytes are divided by 255. Anything else goes through one affine map of all values alike, least to
+    0 and greatest to 1, so that distances keep their proportions and no column gains on another.
+
+    Parameters
+    ----------
+    X
+        (n, d) finite numbers; may be memory-mapped, and is read in blocks.
+
+    Returns
+    -------
+    (n, d) float32.
+
+    Raises
+    ------
+    InputError
+        If all values are equal, or one is NaN or infinite.
+    """
+    low, high = (0.0, 255.0) if X.dtype == np.uint8 else _limits(X)
+    # Halves, because the difference of two large values of opposite sign may be infinite.
+    span = high / 2 - low / 2
+    if not 0 < span < np.inf:
+        raise InputError(f"values from {low:g} to {high:g} cannot be scaled to [0, 1]: give finite values that differ.")
+    scaled = np.empty(X.shape, dtype=np.float32)
+    for block in blocks(X):
+        if X.dtype == np.uint8:
+            np.divide(X[block], np.float32(255), out=scaled[block])
+        else:
+            scaled[block] = (X[block].astype(np.float64) / 2 - low / 2) / span
+    return scaled
+
+
+def deskew(X: np.ndarray, image_shape: tuple[int, int]) -> np.ndarray:
+    """Images sheared so that their slant is gone, with their centre of mass in the middle.
+
+    The slant is the regression of the column on the row over the mass of the image: its second
+    moments give the shear after which the two are uncorrelated, the usual preparation of MNIST (LeCun,
+    Bottou, Bengio & Haffner 1998, doi:10.1109/5.726791, section III). Bilinear; what is beyond
+    the rim is 0. An image without mass stays as it is.
+
+    Parameters
+    ----------
+    X
+        (n, height x width) values of 0 or more, ink bright.
+    image_shape
+        Height and width.
+
+    Returns
+    -------
+    (n, height x width) float32, in the units of `X`.
+
+    Raises
+    ------
+    InputError
+        If the images have another number of pixels, or a value is negative.
+    """
+    height, width = image_shape
+    if X.shape[1] != height * width:
+        raise InputError(f"rows of {X.shape[1]} values are not images of {height} x {width}: give their image shape.")
+    upright = np.empty(X.shape, dtype=np.float32)
+    for start in range(0, len(X), _IMAGES):
+        images = X[start : start + _IMAGES].astype(np.float32).reshape(-1, height, width)
+        if images.min() < 0:
+            raise InputError("deskew weighs pixels by their values and some are negative: scale them to [0, 1] first.")
+        upright[start : start + _IMAGES] = _deskewed(images).reshape(len(images), -1)
+    return upright
+
+
+def preprocess(X: np.ndarray, name: str, image_shape: tuple[int, int] | None) -> np.ndarray:
+    """Values scaled to [0, 1] and prepared, (n, d) float32.
+
+    Parameters
+    ----------
+    X
+        (n, d) numbers as they are stored.
+    name
+        One of `PREPROCESS`.
+    image_shape
+        Height and width of the images, if rows are images.
+
+    Raises
+    ------
+    InputError
+        If the name is not known, or it is "deskew" and the rows are not images.
+    """
+    if name not in PREPROCESS:
+        raise unknown_name("preprocessing", name, PREPROCESS)
+    return PREPROCESS[name](X, image_shape)
+
+
+def _scale_only(X: np.ndarray, image_shape: tuple[int, int] | None) -> np.ndarray:
+    return scale(X)
+
+
+def _scale_and_deskew(X: np.ndarray, image_shape: tuple[int, int] | None) -> np.ndarray:
+    if image_shape is None:
+        raise InputError("deskew needs images: give the image shape, or choose the preprocessing none.")
+    return deskew(scale(X), image_shape)
+
+
+PREPROCESS: dict[str, Callable[[np.ndarray, tuple[int, int] | None], np.ndarray]] = {
+    "none": _scale_only,
+    "deskew": _scale_and_deskew,
+}
+"""Name -> function; each begins by scaling."""
+
+
+def _limits(X: np.ndarray) -> tuple[float, float]:
+    parts = [(X[block].min(), X[block].max()) for block in blocks(X)]
+    low, high = np.array(parts).T
+    return float(low.min()), float(high.max())
+
+
+def _deskewed(images: np.ndarray) -> np.ndarray:
+    """Images (n, height, width) float32, deskewed.
+
+    The output at (r, c) is the input at (r + down, c + slant * (r - middle) + right): rows shift by the
+    same fraction everywhere and columns by one for each row, so that interpolation is along
+    one axis after the other.
+    """
+    height, width = images.shape[1:]
+    y, x = np.arange(height) - (height - 1) / 2, np.arange(width) - (width - 1) / 2
+    by_row, by_column = images.sum(axis=2, dtype=np.float64), images.sum(axis=1, dtype=np.float64)
+    mass = by_row.sum(axis=1)
+    divisor = np.where(mass > 0, mass, 1.0)
+    down, right = by_row @ y / divisor, by_column @ x / divisor
+    spread = by_row @ y**2 / divisor - down**2
+    joint = (images @ x.astype(np.float32)).astype(np.float64) @ y / divisor - down * right
+    # A stroke within one row has no slant; its spread is not exactly 0 in floating point.
+    slant = np.where(spread > 1e-6, joint / np.where(spread > 1e-6, spread, 1.0), 0.0)
+    columns = slant[:, None] * y + right[:, None]
+    shifted = _shifted(images.swapaxes(1, 2), np.broadcast_to(down[:, None], (len(images), width))).swapaxes(1, 2)
+    return _shifted(shifted, columns)
+
+
+def _shifted(images: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """Lines (n, lines, length), each read `by` (n, lines) pixels further on; 0 beyond the ends."""
+    length = images.shape[2]
+    whole = np.floor(by)
+    fraction = (by - whole).astype(np.float32)[:, :, None]
+    at = np.arange(length) + np.clip(whole, -length - 1, length).astype(np.int64)[:, :, None] + 1
+    padded = np.pad(images, ((0, 0), (0, 0), (1, 1)))
+    here = np.take_along_axis(padded, np.clip(at, 0, length + 1), axis=2)
+    after = np.take_along_axis(padded, np.clip(at + 1, 0, length + 1), axis=2)
+    between: np.ndarray = here + (after - here) * fraction
+    return between

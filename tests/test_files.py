@@ -1,0 +1,269 @@
+"""A person's own files: every format read back, and every way in which one can be wrong."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pyarrow import feather, parquet
+
+from gpu_pipeline.datasets import Dataset, load
+from gpu_pipeline.errors import InputError
+
+X = np.array([[1.5, 2], [3, 4.25], [5, 6], [7, 9]])
+TABLE = pd.DataFrame({"a": [1.5, 3, 5, 7], "kind": ["p", "q", "p", "ü"], "b": [2, 4, 6, 9], "n": [3, 1, 2, 3]})
+
+WRITERS: dict[str, Any] = {
+    "t.csv": lambda path: TABLE.to_csv(path, index=False),
+    "t.csv.gz": lambda path: TABLE.to_csv(path, index=False),
+    "T.CSV": lambda path: TABLE.to_csv(path, index=False),
+    "t.parquet": lambda path: TABLE.to_parquet(path, index=False),
+    "t.feather": lambda path: feather.write_feather(TABLE, path, compression="uncompressed"),
+}
+
+
+def refused(says: str, name: Path | str, **options: Any) -> None:
+    """`load` fails with one sentence that says this."""
+    with pytest.raises(InputError) as caught:
+        load(str(name), **options)
+    message = str(caught.value)
+    assert says in message
+    assert message.endswith((".", "?"))
+    assert "\n" not in message
+
+
+def saved(folder: Path, array: np.ndarray) -> Path:
+    np.save(folder / "x.npy", array)
+    return folder / "x.npy"
+
+
+def test_npy_stays_on_disk(tmp_path: Path) -> None:
+    loaded = load(str(saved(tmp_path, X.astype(np.float32))))
+    assert isinstance(loaded, Dataset)
+    assert isinstance(loaded.X, np.memmap)
+    assert loaded.X.dtype == np.float32
+    np.testing.assert_array_equal(loaded.X, X.astype(np.float32))
+    assert (loaded.name, loaded.source, loaded.y, loaded.total, loaded.recommended) == ("x", "x.npy", None, 4, "none")
+
+
+def test_npy_images(tmp_path: Path) -> None:
+    images = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    for order in (images, np.asfortranarray(images)):
+        loaded = load(str(saved(tmp_path, order)))
+        assert loaded.image_shape == (3, 4)
+        np.testing.assert_array_equal(loaded.X, images.reshape(2, 12))
+
+
+def test_image_shape_is_given(tmp_path: Path) -> None:
+    path = saved(tmp_path, np.arange(24).reshape(2, 12))
+    assert load(str(path), image_shape=(3, 4)).image_shape == (3, 4)
+    refused("12 columns, which are not images of 5 x 5", path, image_shape=(5, 5))
+
+
+@pytest.mark.parametrize("keys", [("X", "y"), ("data", "labels"), ("images", "target"), ("whatever", None)])
+def test_npz(tmp_path: Path, keys: tuple[str, str | None]) -> None:
+    y = np.array([3, 1, 2, 3], dtype=np.uint8)
+    arrays: dict[str, Any] = {keys[0]: X} if keys[1] is None else {keys[0]: X, keys[1]: y}
+    np.savez(tmp_path / "x.npz", **arrays)
+    loaded = load(str(tmp_path / "x.npz"), sample=2, seed=1)
+    np.testing.assert_array_equal(loaded.X, X[loaded.rows])
+    if keys[1] is None:
+        assert loaded.y is None
+    else:
+        np.testing.assert_array_equal(loaded.y, y[loaded.rows])
+
+
+@pytest.mark.parametrize(
+    ("y", "expected"),
+    [
+        (np.array([1.0, 2, 2, -1]), [1, 2, 2, -1]),
+        (np.array([True, False, True, True]), [1, 0, 1, 1]),
+        (np.array(["a", "bc", "a", "ü"]), ["a", "bc", "a", "ü"]),
+        (np.array([[4], [5], [6], [7]]), [4, 5, 6, 7]),
+    ],
+)
+def test_kinds_of_labels(tmp_path: Path, y: np.ndarray, expected: list[object]) -> None:
+    np.savez(tmp_path / "x.npz", X=X, y=y)
+    loaded = load(str(tmp_path / "x.npz"))
+    np.testing.assert_array_equal(loaded.y, expected)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_tables(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    WRITERS[name](path)
+    loaded = load(str(path), label_column="kind")
+    np.testing.assert_array_equal(loaded.X, TABLE[["a", "b", "n"]].to_numpy())
+    np.testing.assert_array_equal(loaded.y, ["p", "q", "p", "ü"])
+    assert loaded.name == name.split(".")[0]
+    assert loaded.notes == ()
+    chosen = load(str(path), label_column="n", columns=["b"], sample=3, seed=5)
+    np.testing.assert_array_equal(chosen.X[:, 0], TABLE["b"].to_numpy()[chosen.rows])
+    np.testing.assert_array_equal(chosen.y, TABLE["n"].to_numpy()[chosen.rows])
+    assert chosen.X.dtype == np.int64
+    assert chosen.total == 4
+    assert "kind" in load(str(path)).notes[0]
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_wrong_columns(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    WRITERS[name](path)
+    refused("did you mean 'kind'?", path, label_column="kinds")
+    refused("unknown column", path, columns=["a", "zzz"])
+    refused("text such as 'p'", path, columns=["a", "kind"])
+    refused("both label and feature", path, label_column="a", columns=["a"])
+    refused("at least one", path, columns=[])
+
+
+def test_a_label_that_would_be_a_feature_is_said(tmp_path: Path) -> None:
+    pd.DataFrame({"Label": [1, 2], "a": [3, 4]}).to_csv(tmp_path / "t.csv", index=False)
+    assert "'Label' is taken as a feature" in load(str(tmp_path / "t.csv")).notes[0]
+    assert load(str(tmp_path / "t.csv"), label_column="Label").notes == ()
+
+
+def test_csv_without_names(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("5,0,1\n4,2,3\n")
+    loaded = load(str(tmp_path / "t.csv"), label_column="f0")
+    np.testing.assert_array_equal(loaded.X, [[0, 1], [2, 3]])
+    np.testing.assert_array_equal(loaded.y, [5, 4])
+    assert "no line of column names" in loaded.notes[0]
+
+
+def test_types_of_columns(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "half": pa.array([1, 2], pa.float16()),
+            "yes": pa.array([True, False]),
+            "money": pa.array(["1.25", "3"]).cast(pa.decimal128(5, 2)),
+            "long": pa.array([2**40, 1]),
+            "place": pa.array(["a", "b"]).dictionary_encode(),
+        }
+    )
+    parquet.write_table(table, tmp_path / "t.parquet")
+    loaded = load(str(tmp_path / "t.parquet"), label_column="place")
+    np.testing.assert_array_equal(loaded.X, [[1, 1, 1.25, 2**40], [2, 0, 3, 1]])
+    np.testing.assert_array_equal(loaded.y, ["a", "b"])
+    assert load(str(tmp_path / "t.parquet"), columns=["half"]).X.dtype == np.float16
+
+
+def test_missing_values(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b,c\n1,2,x\n3,,y\n4,5,\n")
+    refused("1 NaN or infinite value, the first in row 1", tmp_path / "t.csv")
+    parquet.write_table(pa.table({"a": [1, 2, 3], "c": ["x", None, "z"]}), tmp_path / "t.parquet")
+    refused("lacks 1 of 3 labels, the first in row 1", tmp_path / "t.parquet", label_column="c")
+
+
+def test_text_where_numbers_belong(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\nx,y\nz,w\n")
+    refused("no column of numbers", tmp_path / "t.csv")
+    refused("holds text where numbers are expected", saved(tmp_path, np.array([["a", "b"], ["c", "d"]])))
+    refused("complex128 where numbers", saved(tmp_path, np.array([[1j, 2], [3, 4]])))
+    np.savez(tmp_path / "x.npz", X=X, y=np.array([0.5, 1, 2, 3]))
+    refused("not whole", tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize(
+    ("array", "says"),
+    [
+        (np.zeros(5), "has 1 dimension:"),
+        (np.array(5), "has 0 dimensions"),
+        (np.zeros((2, 3, 4, 5)), "has 4 dimensions"),
+        (np.zeros((0, 3)), "is empty"),
+        (np.zeros((3, 0)), "is empty"),
+        (np.array([[np.nan, 1], [2, np.inf]]), "2 NaN or infinite values, the first in row 0"),
+        (np.full((3, 2), 7), "no column of x varies"),
+    ],
+)
+def test_unusable_arrays(tmp_path: Path, array: np.ndarray, says: str) -> None:
+    refused(says, saved(tmp_path, array))
+
+
+def test_labels_of_another_length(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", X=X, y=np.arange(3))
+    refused("has 4 rows but 3 labels", tmp_path / "x.npz")
+    np.savez(tmp_path / "x.npz", X=X, y=np.eye(4))
+    refused("has 4 rows but 16 labels", tmp_path / "x.npz")
+
+
+def test_nothing_is_unpickled(tmp_path: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return os.mkdir, (str(tmp_path / "exploded"),)
+
+    np.save(tmp_path / "x.npy", np.array([Bomb(), Bomb()], dtype=object), allow_pickle=True)
+    np.savez(tmp_path / "x.npz", X=np.array([Bomb()], dtype=object))
+    (tmp_path / "bare.npy").write_bytes(pickle.dumps(Bomb()))
+    refused("pickled", tmp_path / "x.npy")
+    refused("pickled", tmp_path / "x.npz")
+    refused("not a whole NumPy file", tmp_path / "bare.npy")
+    assert not (tmp_path / "exploded").exists()
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz", "csv", "csv.gz", "parquet", "feather"])
+def test_empty_and_foreign_files(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"x.{suffix}"
+    path.touch()
+    refused("is empty", path)
+    path.write_bytes(b"\x00\xff\xfe nonsense, \x80\n" * 20)
+    refused("x." + suffix, path)
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.npz", "t.csv.gz", "t.parquet", "t.feather"])
+def test_truncated_files(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if name in WRITERS:
+        WRITERS[name](path)
+    else:
+        (np.save if name == "x.npy" else np.savez)(path, X)
+    whole = path.read_bytes()
+    for part in (len(whole) - 10, len(whole) // 2, 5):
+        path.write_bytes(whole[:part])
+        refused(name, path)
+
+
+def test_damaged_parquet(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pd.DataFrame({"a": np.arange(10_000)}).to_parquet(path)
+    content = bytearray(path.read_bytes())
+    content[4:2000] = bytes(1996)
+    path.write_bytes(content)
+    refused("t.parquet", path)
+
+
+def test_tables_without_rows(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n")
+    with pytest.raises(InputError):
+        load(str(tmp_path / "t.csv"))
+    parquet.write_table(pa.table({"a": pa.array([], pa.float64())}), tmp_path / "t.parquet")
+    refused("is empty", tmp_path / "t.parquet")
+    (tmp_path / "t.csv").write_text("a,a\n1,2\n")
+    refused("two columns named 'a'", tmp_path / "t.csv")
+
+
+def test_wrong_names(tmp_path: Path) -> None:
+    saved(tmp_path, X)
+    refused("did you mean 'x.npy'?", tmp_path / "xx.npy")
+    refused("there is no folder", tmp_path / "absent" / "x.npy")
+    refused("is a folder", tmp_path)
+    (tmp_path / "x.xlsx").touch()
+    refused("cannot be read", tmp_path / "x.xlsx")
+    refused("no named columns", tmp_path / "x.npy", label_column="y")
+    np.savez(tmp_path / "two.npz", a=X, b=X)
+    refused("has the arrays a, b", tmp_path / "two.npz")
+    (tmp_path / "x.npz").write_bytes((tmp_path / "x.npy").read_bytes())
+    refused("it is a .npy file", tmp_path / "x.npz")
+    (tmp_path / "z.npy").write_bytes((tmp_path / "two.npz").read_bytes())
+    refused("not a whole NumPy file", tmp_path / "z.npy")
+
+
+def test_gzip_is_read_through(tmp_path: Path) -> None:
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"a,b\n1,2\n3,4\n"))
+    np.testing.assert_array_equal(load(str(tmp_path / "t.csv.gz")).X, [[1, 2], [3, 4]])

@@ -1,0 +1,157 @@
+"""Scaling and deskewing: by hand, against SciPy, and on extreme values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import ndimage
+from scipy.spatial.distance import pdist
+
+from gpu_pipeline.datasets import dataset, digits
+from gpu_pipeline.errors import InputError
+from gpu_pipeline.preprocess import PREPROCESS, deskew, preprocess, scale
+
+
+def test_bytes_are_divided_by_255() -> None:
+    # 51 / 255 = 0.2, though 51 is the greatest here: bytes have a scale of their own.
+    np.testing.assert_array_equal(scale(np.array([[0, 51]], dtype=np.uint8)), np.array([[0, 0.2]], dtype=np.float32))
+
+
+def test_other_numbers_by_one_map() -> None:
+    # Least -10, greatest 30: x -> (x + 10) / 40.
+    X = np.array([[-10, 0], [10, 30]], dtype=np.int64)
+    scaled = scale(X)
+    assert scaled.dtype == np.float32
+    np.testing.assert_array_equal(scaled, [[0, 0.25], [0.5, 1]])
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.array([[-1.7e308, 0], [0, 1.7e308]]),
+        np.array([[-3e38, 0], [0, 3e38]], dtype=np.float32),
+        np.array([[-(2**63), -1], [0, 2**63 - 1]], dtype=np.int64),
+        np.array([[-65504, 0], [0, 65504]], dtype=np.float16),
+    ],
+)
+def test_extreme_values(X: np.ndarray) -> None:
+    np.testing.assert_allclose(scale(X), [[0, 0.5], [0.5, 1]], rtol=1e-6)
+
+
+def test_small_differences_far_from_zero_survive() -> None:
+    # In float32 all three would be 1e9.
+    np.testing.assert_allclose(scale(np.array([[1e9], [1e9 + 1], [1e9 + 4]])).ravel(), [0, 0.25, 1])
+
+
+@given(
+    hnp.arrays(
+        st.sampled_from([np.float32, np.float64, np.int16]),
+        (7, 3),
+        elements=st.integers(-1000, 1000),
+        fill=st.nothing(),
+    ).filter(lambda X: X.min() < X.max())
+)
+def test_distances_keep_their_proportions(X: np.ndarray) -> None:
+    scaled = scale(X)
+    assert scaled.min() == 0
+    assert scaled.max() == 1
+    span = float(X.max()) - float(X.min())
+    np.testing.assert_allclose(pdist(scaled) * span, pdist(X.astype(np.float64)), rtol=1e-5, atol=1e-4 * span)
+
+
+def test_blocks_do_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    X = np.random.default_rng(0).normal(size=(100, 5))
+    np.save(tmp_path / "X.npy", X)
+    whole = scale(X)
+    monkeypatch.setattr(dataset, "_BLOCK", 300)
+    np.testing.assert_array_equal(scale(np.load(tmp_path / "X.npy", mmap_mode="r")), whole)
+
+
+@pytest.mark.parametrize("value", [3.0, np.nan, np.inf])
+def test_what_cannot_be_scaled(value: float) -> None:
+    with pytest.raises(InputError, match="cannot be scaled"):
+        scale(np.full((3, 2), value))
+
+
+def test_deskew_by_hand() -> None:
+    # A diagonal stroke, one column further each row, becomes upright; its middle is already the image's.
+    upright = np.zeros((5, 5))
+    upright[:, 2] = 1
+    np.testing.assert_allclose(deskew(np.eye(5).reshape(1, -1), (5, 5)), upright.reshape(1, -1), atol=1e-6)
+    # A dot is moved to the middle; a blank image and a stroke along a row (no slant) stay.
+    dot, row = np.zeros((2, 5, 5))
+    dot[0, 4] = row[2] = 1
+    middle = np.zeros((5, 5))
+    middle[2, 2] = 1
+    out = deskew(np.stack([dot, row, np.zeros((5, 5))]).reshape(3, -1), (5, 5))
+    np.testing.assert_allclose(out, np.stack([middle, row, np.zeros((5, 5))]).reshape(3, -1), atol=1e-6)
+
+
+def test_deskew_between_pixels() -> None:
+    # Equal mass in columns 1 and 2 of four: the middle is 1.5, where it should be, so nothing moves. In columns 0 and
+    # 1 it is 0.5, one pixel to the right. With masses 3 and 1 in columns 1 and 2 it is 1.25: a quarter of each
+    # pixel goes to the right-hand neighbour.
+    X = np.array([[0, 1, 1, 0], [1, 1, 0, 0], [0, 3, 1, 0]])
+    expected = np.array([[0, 1, 1, 0], [0, 1, 1, 0], [0, 2.25, 1.5, 0.25]])
+    np.testing.assert_allclose(deskew(X, (1, 4)), expected, atol=1e-6)
+
+
+def test_deskew_against_scipy() -> None:
+    """The usual recipe, one image after the other, on oblong images that keep clear of the rim."""
+    images = np.zeros((40, 24, 30))
+    images[:, 7:17, 10:20] = np.random.default_rng(0).random((40, 10, 10)) * np.tri(10)
+    middle = (np.array([24, 30]) - 1) / 2
+    expected = []
+    for image in images:
+        at = np.argwhere(image > 0)
+        weights = image[image > 0]
+        mean = np.average(at, axis=0, weights=weights)
+        (spread, joint), _ = np.cov(at.T, aweights=weights, bias=True)
+        shear = np.array([[1, 0], [joint / spread, 1]])
+        expected.append(ndimage.affine_transform(image, shear, offset=mean - shear @ middle, order=1))
+    out = deskew(images.reshape(40, -1), (24, 30))
+    assert out.dtype == np.float32
+    np.testing.assert_allclose(out, np.reshape(expected, (40, -1)), atol=1e-5)
+
+
+def test_deskewed_images_have_no_slant_and_are_centred() -> None:
+    X, _ = digits.rows(np.arange(3000, 3600))
+    y, x = np.mgrid[:28, :28].reshape(2, -1) - 13.5
+
+    def slant(images: np.ndarray) -> np.ndarray:
+        weights = images / images.sum(axis=1, keepdims=True)
+        joint, spread = weights @ (x * y) - (weights @ x) * (weights @ y), weights @ y**2 - (weights @ y) ** 2
+        return np.asarray(joint / spread)
+
+    before, after = scale(X).astype(np.float64), deskew(scale(X), (28, 28)).astype(np.float64)
+    assert np.abs(slant(before)).mean() > 0.1
+    # Interpolation blurs a little, and a digit that reaches the rim may lose some of its ink there.
+    assert np.quantile(np.abs(slant(after)), 0.95) < 0.01
+    for axis in (x, y):
+        assert np.quantile(np.abs(after @ axis / after.sum(axis=1)), 0.95) < 1e-5
+
+
+def test_what_cannot_be_deskewed() -> None:
+    with pytest.raises(InputError, match="10 values are not images of 3 x 3"):
+        deskew(np.ones((2, 10)), (3, 3))
+    with pytest.raises(InputError, match="negative"):
+        deskew(-np.ones((2, 9)), (3, 3))
+    with pytest.raises(InputError, match="needs images"):
+        preprocess(np.eye(3), "deskew", None)
+    with pytest.raises(InputError, match="did you mean 'deskew'"):
+        preprocess(np.eye(3), "deskwe", (1, 3))
+
+
+@pytest.mark.parametrize("name", PREPROCESS)
+def test_preprocess_scales_first(name: str) -> None:
+    X, _ = digits.rows(np.arange(20))
+    out = preprocess(X, name, (28, 28))
+    assert out.dtype == np.float32
+    assert out.shape == X.shape
+    assert 0 <= out.min() < out.max() <= 1
+    np.testing.assert_array_equal(out, scale(X) if name == "none" else deskew(scale(X), (28, 28)))
