@@ -1,0 +1,71 @@
+"""Who is near whom: neighbours on a map, and the ranks of neighbours in the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from .errors import InputError
+
+
+def slices(n: int, size: int) -> Iterator[slice]:
+    """Consecutive pieces of range(n), so that work in proportion to `size` fits in memory."""
+    return (slice(start, start + size) for start in range(0, n, size))
+
+
+def not_self(indices: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Which of k + 1 neighbours, (m, k + 1), to keep so that each row has k and not itself: a mask.
+
+    Among more than k duplicates a row may be missing from its own list: then the last neighbour goes.
+    """
+    others: np.ndarray = indices != rows[:, None]
+    others[others.all(axis=1), -1] = False
+    return others
+
+
+def map_neighbors(embedding: np.ndarray, k: int, queries: np.ndarray | None = None) -> np.ndarray:
+    """The k nearest points on the map, nearest first, (m, k) int32, the point itself left out.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than k other points.
+    """
+    from scipy.spatial import cKDTree
+
+    n = len(embedding)
+    if not 1 <= k < n:
+        raise InputError(f"k is {k} but must be at least 1 and less than the number of points, {n:,}: change k.")
+    places = np.asarray(embedding, dtype=np.float64)
+    rows = np.arange(n) if queries is None else np.asarray(queries)
+    _, indices = cKDTree(places).query(places[rows], k + 1, workers=-1)
+    others: np.ndarray = indices[not_self(indices, rows)].reshape(len(rows), k).astype(np.int32)
+    return others
+
+
+def rank_in(X: np.ndarray, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Rank of each of `others`, (m, k), among all rows of X by distance from `rows`, (m,); the nearest has 1.
+
+    Squared distances come from matrix products of centred rows in double precision. Two are taken as equal
+    when they differ by less than the rounding of that product, so that duplicates share a rank.
+    """
+    m, d = len(rows), X.shape[1]
+    centre = X.mean(axis=0, dtype=np.float64)
+    rounding = 1 + (d + 4) * np.finfo(np.float64).eps
+    Q = X[rows] - centre
+    limits = np.stack([((X[other] - centre - Q) ** 2).sum(axis=1) for other in others.T], axis=1)
+    limits -= rounding * (Q**2).sum(axis=1, keepdims=True)
+    ranks = np.ones(others.shape, dtype=np.int64)
+    for columns in slices(len(X), 65_536):
+        B = X[columns] - centre
+        squares = rounding * (B**2).sum(axis=1)
+        for part in slices(m, 64):
+            D = (-2 * Q[part]) @ B.T
+            D += squares
+            own = rows[part] - columns.start
+            here = (own >= 0) & (own < len(B))
+            D[here, own[here]] = np.inf
+            for line, limit, rank in zip(D, limits[part], ranks[part], strict=True):
+                rank += [np.count_nonzero(line < value) for value in limit]
+    return ranks

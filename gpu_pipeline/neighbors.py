@@ -1,0 +1,179 @@
+"""Exact neighbour lists, kept on disk by content: what metrics eat."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from .datasets import cache_dir
+from .engines import candidates, first_able, silent
+from .errors import InputError
+from .methods import Neighbors
+from .nearness import not_self
+
+CACHE_BYTES = 2 * 1024**3
+"""The cache is kept below this size: the lists that were used longest ago go first."""
+
+_FORM = b"neighbour lists 1"
+_DIGEST_BYTES = 32
+
+
+@dataclass(frozen=True)
+class NeighborLists:
+    """The nearest neighbours of each row.
+
+    Attributes
+    ----------
+    indices, distances
+        (n, k) int32 and float32, the nearest first, the row itself left out, also among duplicates.
+    engine
+        Name of the engine that found them.
+    skipped
+        Name of each engine passed over -> why.
+    """
+
+    indices: np.ndarray
+    distances: np.ndarray
+    engine: str
+    skipped: dict[str, str] = field(default_factory=dict)
+
+
+def neighbor_lists(X: np.ndarray, k: int, *, engine: str = "auto", seed: int = 0, cache: bool = True) -> NeighborLists:
+    """The exact k nearest neighbours of each row in the Euclidean metric.
+
+    Parameters
+    ----------
+    X
+        (n, d) rows, used as float32.
+    k
+        Neighbours of each row, 1 to n - 1.
+    engine
+        "auto" or the name of the engine to use.
+    seed
+        For engines whose order of equals depends on one.
+    cache
+        Look the lists up by content, and keep them: in `neighbors/` under GPU_PIPELINE_CACHE, or else
+        the user's cache folder. Longer lists of the same rows serve. A cache that cannot be read or
+        written is no error; it is bounded by `CACHE_BYTES`.
+
+    Raises
+    ------
+    InputError
+        If k is out of range or no engine has that name.
+    Unavailable, Unsupported, EngineFailed
+        If the named engine cannot do it, or under "auto" none can.
+    """
+    X = np.ascontiguousarray(X, dtype=np.float32)
+    if not 1 <= k < len(X):
+        raise InputError(f"k is {k} but must be at least 1 and less than the number of rows, {len(X):,}: change k.")
+    if not cache:
+        return _search(X, k, engine, seed)
+    folder, key = cache_dir() / "neighbors", _content(X)
+    lists = _read(folder, key, k, candidates("neighbors", engine))
+    if lists is None:
+        lists = _search(X, k, engine, seed)
+        _write(folder, key, lists)
+    return lists
+
+
+def neighbors_of(X: np.ndarray, rows: np.ndarray, k: int) -> NeighborLists:
+    """The exact k nearest among all rows of X for m of them, by scikit-learn: lists of (m, k).
+
+    For samples of very many rows, whose whole lists would take too long.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    X = np.ascontiguousarray(X, dtype=np.float32)
+    model = NearestNeighbors(algorithm="brute", n_jobs=-1).fit(X)
+    distances, indices = model.kneighbors(X[rows], n_neighbors=k + 1)
+    others = not_self(indices, rows)
+    shape = (len(rows), k)
+    return NeighborLists(
+        indices[others].reshape(shape).astype(np.int32),
+        distances[others].reshape(shape).astype(np.float32),
+        "scikit_learn",
+    )
+
+
+def _search(X: np.ndarray, k: int, asked: str, seed: int) -> NeighborLists:
+    """Let the best engine that can find them."""
+
+    def attempt(engine: ModuleType) -> tuple[np.ndarray, np.ndarray]:
+        indices, distances = engine.neighbors(engine.put(X), Neighbors(n_neighbors=k), seed, silent).array
+        return engine.get(indices), engine.get(distances)
+
+    skipped: dict[str, str] = {}
+    name, (indices, distances) = first_able("neighbors", asked, attempt, skipped.setdefault)
+    indices = np.ascontiguousarray(indices, dtype=np.int32)
+    return NeighborLists(indices, np.ascontiguousarray(distances, dtype=np.float32), name, skipped)
+
+
+def _content(X: np.ndarray) -> str:
+    """Name of the rows: equal for equal rows only."""
+    digest = hashlib.sha256(_FORM + repr(X.shape).encode())
+    digest.update(X.data)
+    return digest.hexdigest()
+
+
+def _read(folder: Path, key: str, k: int, names: tuple[str, ...]) -> NeighborLists | None:
+    """Lists of at least k neighbours by one of the engines, the best first; None if there are none."""
+    for place, name in enumerate(names):
+        for path in sorted(folder.glob(f"{key}-{name}-*.lists")):
+            stored = int(path.stem.rpartition("-")[2])
+            arrays = _unpack(path) if stored >= k else None
+            if arrays is not None:
+                indices, distances = (np.ascontiguousarray(array[:, :k]) for array in arrays)
+                reason = f"not needed: neighbours that {name} found earlier were in the cache"
+                return NeighborLists(indices, distances, name, dict.fromkeys(names[:place], reason))
+    return None
+
+
+def _unpack(path: Path) -> tuple[np.ndarray, np.ndarray] | None:
+    """The two arrays of a file, which counts as used now; None if it is damaged or out of reach."""
+    try:
+        stored = path.read_bytes()
+    except OSError:
+        return None
+    if hashlib.sha256(stored[_DIGEST_BYTES:]).digest() != stored[:_DIGEST_BYTES]:
+        return None
+    with contextlib.suppress(OSError):
+        os.utime(path)
+    stream = io.BytesIO(stored[_DIGEST_BYTES:])
+    return np.load(stream, allow_pickle=False), np.load(stream, allow_pickle=False)
+
+
+def _write(folder: Path, key: str, lists: NeighborLists) -> None:
+    """Keep lists: written under another name and renamed, so that no reader sees half of them."""
+    stream = io.BytesIO()
+    for array in (lists.indices, lists.distances):
+        np.save(stream, array, allow_pickle=False)
+    content = stream.getvalue()
+    if len(content) > CACHE_BYTES:
+        return
+    draft = folder / f"{uuid.uuid4().hex}.draft"
+    with contextlib.suppress(OSError):  # read-only, full, or not a folder: the next run searches again
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            draft.write_bytes(hashlib.sha256(content).digest() + content)
+            draft.replace(folder / f"{key}-{lists.engine}-{lists.indices.shape[1]:06d}.lists")
+            _prune(folder)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+def _prune(folder: Path) -> None:
+    """Remove what was used longest ago, drafts of killed programs too, until the rest fits."""
+    files = [(path.stat().st_mtime_ns, path.stat().st_size, path) for path in folder.iterdir()]
+    room = CACHE_BYTES
+    for _, size, path in sorted(files, reverse=True):
+        room -= size
+        if room < 0:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,243 @@
+"""All scores of a map in one call: which rows each is over, and what could not be measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from . import metrics
+from .engines import Progress, Report, silent
+from .errors import InputError
+from .methods import TSNE
+from .nearness import map_neighbors
+from .neighbors import NeighborLists, neighbor_lists, neighbors_of
+
+EXACT_ROWS = 100_000
+"""Up to so many rows all neighbour lists are found, and KL is measured."""
+
+NEIGHBORS = 15
+"""Neighbours for trustworthiness and recall, fewer where there are not twice as many rows."""
+
+VOTERS = 10
+"""Neighbours that vote in `label_accuracy`."""
+
+PAIRS = 2_500_000_000
+"""Distances to compute at most when the rows are very many: there are fewer queries then, at least 500."""
+
+_STAGES = ("labels", "silhouette", "neighbors", "map", "trustworthiness", "kl")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The figures of quality of one map.
+
+    Attributes
+    ----------
+    values
+        Score -> figure, None where it could not be measured; the names are those of `metrics.METRICS`.
+    sizes
+        Score -> how many rows (or sampled queries) it is over; only scores that were measured.
+    neighbor_recall
+        (n,) float32 recall of each point's 15 nearest neighbours, NaN where not measured.
+    misfit
+        (n,) bool, whether a point's label differs from the majority of its cluster; None without labels.
+    confusion
+        `classes`, `clusters` and `counts` (one list of counts for each class); None without labels.
+    engine
+        The engine that found the neighbours.
+    skipped
+        Engine passed over -> why.
+    notes
+        What a reader of the figures should know.
+    """
+
+    values: dict[str, float | None]
+    sizes: dict[str, int]
+    neighbor_recall: np.ndarray
+    misfit: np.ndarray | None
+    confusion: dict[str, list[Any]] | None
+    engine: str
+    skipped: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values of all but the two arrays; `from_json` gives them back."""
+        names = ("values", "sizes", "confusion", "engine", "skipped")
+        return {**{name: getattr(self, name) for name in names}, "notes": list(self.notes)}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Scores:
+        """Scores from plain values; the arrays lie with the points, here they are empty."""
+        empty = np.empty(0, dtype=np.float32)
+        return cls(**{**values, "notes": tuple(values["notes"])}, neighbor_recall=empty, misfit=None)
+
+
+@dataclass
+class _Sheet:
+    """Scores while they are being made."""
+
+    values: dict[str, float | None] = field(default_factory=lambda: dict.fromkeys(metrics.METRICS))
+    sizes: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def enter(self, name: str, value: float, size: int) -> None:
+        self.values[name] = value
+        self.sizes[name] = size
+
+
+def score(
+    features: np.ndarray,
+    embedding: np.ndarray,
+    clusters: np.ndarray,
+    labels: np.ndarray | None,
+    *,
+    perplexity: float = 30.0,
+    engine: str = "auto",
+    seed: int = 0,
+    queries: int = 5_000,
+    report: Report = silent,
+) -> Scores:
+    """Measure a map and its clusters.
+
+    Parameters
+    ----------
+    features
+        (n, d) float32: what the embedding saw, the judge's space.
+    embedding
+        (n, 2) map.
+    clusters
+        (n,) cluster of each row.
+    labels
+        (n,) class of each row, numbers or strings, or None.
+    perplexity
+        For the affinities that KL is measured against.
+    engine
+        Which engine finds the exact neighbours, or "auto".
+    seed
+        Of the sample of queries.
+    queries
+        Rows that trustworthiness and silhouette are over, against all rows, if there are more of them.
+        Beyond 100,000 rows also those of all scores by neighbours; fewer, where distances would be
+        more than `PAIRS`.
+    report
+        Called after each of six stages. There is nothing to stop early: its answer changes nothing.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than 3 rows, the arrays do not have the same number of them, or the map has
+        values that are not finite.
+    Unavailable, Unsupported, EngineFailed
+        If the named engine cannot find the neighbours.
+    """
+    _check(features, embedding, clusters, labels)
+    n = len(features)
+    rows = _queries(n, queries, seed)
+    sheet = _Sheet()
+
+    def done(stage: str) -> None:
+        report(Progress(done=_STAGES.index(stage) + 1, total=len(_STAGES)))
+
+    misfit, confusion = (None, None) if labels is None else _score_labels(sheet, labels, clusters)
+    done("labels")
+    _score_silhouette(sheet, embedding, clusters, rows)
+    done("silhouette")
+    if n <= EXACT_ROWS:
+        wanted = max(TSNE(perplexity=perplexity).n_neighbors(), NEIGHBORS)
+        lists = neighbor_lists(features, min(wanted, n - 1), engine=engine, seed=seed)
+        listed = np.arange(n)
+    else:
+        lists = neighbors_of(features, rows, NEIGHBORS)
+        listed = rows
+    done("neighbors")
+    recall = np.full(n, np.nan, dtype=np.float32)
+    recall[listed] = _score_map(sheet, lists.indices, embedding, labels, listed)
+    done("map")
+    sheet.enter("trustworthiness", metrics.trustworthiness(features, embedding, _clipped(n), rows), len(rows))
+    done("trustworthiness")
+    _score_kl(sheet, lists, embedding, perplexity)
+    done("kl")
+    notes = tuple(sheet.notes)
+    return Scores(sheet.values, sheet.sizes, recall, misfit, confusion, lists.engine, lists.skipped, notes)
+
+
+def _check(features: np.ndarray, embedding: np.ndarray, clusters: np.ndarray, labels: np.ndarray | None) -> None:
+    if len(features) < 3:
+        raise InputError(f"a map of {len(features)} rows cannot be scored: take 3 rows or more.")
+    lengths = {"map coordinates": len(embedding), "clusters": len(clusters)}
+    if labels is not None:
+        lengths["labels"] = len(labels)
+    for name, length in lengths.items():
+        if length != len(features):
+            raise InputError(
+                f"the {name} cover {length:,} rows but the features {len(features):,}: give both for the same rows."
+            )
+    broken = np.flatnonzero(~np.isfinite(embedding).all(axis=1))
+    if len(broken):
+        raise InputError(
+            f"the map has {len(broken):,} points that are not finite, the first in row {broken[0]}: "
+            "make it again with a lower learning rate."
+        )
+
+
+def _queries(n: int, most: int, seed: int) -> np.ndarray:
+    """Rows that the quadratic scores are over, sorted."""
+    if n > EXACT_ROWS:
+        most = min(most, max(500, PAIRS // n))
+    if n <= most:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
+
+
+def _score_labels(sheet: _Sheet, labels: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray, dict[str, list[Any]]]:
+    for name in ("accuracy", "purity", "ari", "nmi"):
+        sheet.enter(name, getattr(metrics, name)(labels, clusters), len(labels))
+    classes, ids, counts = metrics.confusion(labels, clusters)
+    confusion = {"classes": classes.tolist(), "clusters": ids.tolist(), "counts": counts.tolist()}
+    return metrics.misfits(labels, clusters), confusion
+
+
+def _score_silhouette(sheet: _Sheet, embedding: np.ndarray, clusters: np.ndarray, rows: np.ndarray) -> None:
+    if len(np.unique(clusters)) < 2:
+        sheet.notes.append("there is only one cluster, so that there is no silhouette")
+        return
+    sheet.enter("silhouette", metrics.silhouette(embedding, clusters, rows), len(rows))
+
+
+def _score_map(
+    sheet: _Sheet, lists: np.ndarray, embedding: np.ndarray, labels: np.ndarray | None, rows: np.ndarray
+) -> np.ndarray:
+    """Recall and label accuracy; gives the recall of each of `rows`, which `lists` belong to."""
+    n = len(embedding)
+    k = _clipped(n)
+    if k < NEIGHBORS:
+        sheet.notes.append(f"scores by neighbours are over {k} neighbours, not {NEIGHBORS}: there are only {n} rows")
+    on_map = map_neighbors(embedding, min(max(k, VOTERS), n - 1), rows)
+    recall = metrics.neighbor_recall(lists, on_map, k)
+    sheet.enter("neighbor_recall", float(recall.mean(dtype=np.float64)), len(rows))
+    if labels is not None:
+        sheet.enter("label_accuracy", metrics.label_accuracy(labels, on_map, VOTERS, rows), len(rows))
+    return recall
+
+
+def _clipped(n: int) -> int:
+    """Neighbours to look at: with half of all rows or more, trustworthiness and recall say nothing."""
+    return min(NEIGHBORS, (n - 1) // 2)
+
+
+def _score_kl(sheet: _Sheet, lists: NeighborLists, embedding: np.ndarray, perplexity: float) -> None:
+    n = len(embedding)
+    if n > EXACT_ROWS:
+        sheet.notes.append(
+            f"beyond {EXACT_ROWS:,} rows KL is not measured, and scikit-learn finds the neighbours "
+            f"of only {len(lists.indices):,} rows"
+        )
+        return
+    k = TSNE(perplexity=perplexity).n_neighbors()
+    if k >= n:
+        sheet.notes.append(f"KL is over the {n - 1} neighbours that there are, not {k}")
+    P = metrics.joint_probabilities(lists.indices[:, :k], lists.distances[:, :k], perplexity)
+    sheet.enter("kl", metrics.kl_divergence(P, embedding), n)
