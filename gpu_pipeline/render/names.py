@@ -1,0 +1,100 @@
+"""Where on the map a class's name is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .grid import Grid
+from .layer import Key
+from .text import cut, width
+
+BLOCKS = 40
+"""Blocks along the shorter side of a map in which a class's densest place is sought."""
+
+FAINT = 0.25
+"""A place with less than this share of the best place's score is no place for the name."""
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom, in pixels from the top left corner."""
+
+
+@dataclass(frozen=True)
+class Name:
+    """A class's name on the map: its text, the box that it fills, its middle in (x, y)."""
+
+    text: str
+    box: Box
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        left, top, right, bottom = self.box
+        return (left + right) / 2, (top + bottom) / 2
+
+
+def place_names(grid: Grid, key: Key, size: int, halo: int) -> tuple[Name, ...]:
+    """Names of the classes that are in view, each where its class is dense and no other is.
+
+    The largest class chooses first. A name that would cover another moves to its class's next best
+    place; if there is none, it is left to the legend. Classes that share an ink have no names.
+
+    Parameters
+    ----------
+    grid
+        Whole counts, before `spread`.
+    key
+        What the inks mean.
+    size, halo
+        Of the letters and of the light rim around them, in pixels.
+    """
+    height, map_width, inks = grid.counts.shape
+    if key.kind != "classes" or len(key.names) > inks:
+        return ()
+    block = max(min(height, map_width) // BLOCKS, 1)
+    amount = _smooth(_blocks(grid.counts, block))
+    total = np.maximum(amount.sum(axis=-1), 1)
+    placed: list[Name] = []
+    for ink in np.argsort(-amount.sum(axis=(0, 1)), kind="stable")[: len(key.names)]:
+        text = cut(key.names[ink], size, 0.3 * map_width)
+        half_x, half_y = width(text, size) / 2 + halo, 0.6 * size + halo
+        if not text or half_x * 2 > map_width or half_y * 2 > height:
+            continue
+        score = amount[..., ink] ** 2 / total
+        for spot in np.argsort(-score, axis=None, kind="stable"):
+            if score.flat[spot] <= FAINT * score.max():
+                break
+            row, column = divmod(int(spot), score.shape[1])
+            x = min(max((column + 0.5) * block, half_x), map_width - half_x)
+            y = min(max(height - (row + 0.5) * block, half_y), height - half_y)
+            box = (x - half_x, y - half_y, x + half_x, y + half_y)
+            if not any(overlap(box, other.box) for other in placed):
+                placed.append(Name(text, box))
+                break
+    return tuple(placed)
+
+
+def overlap(one: Box, other: Box) -> bool:
+    """Whether two boxes have pixels in common."""
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def _blocks(counts: np.ndarray, block: int) -> np.ndarray:
+    """Counts summed over square blocks, (rows, columns, inks) float32."""
+    for axis in (1, 0):
+        counts = np.add.reduceat(counts, np.arange(0, counts.shape[axis], block), axis=axis)
+    return counts.astype(np.float32)
+
+
+def _smooth(amount: np.ndarray) -> np.ndarray:
+    """Each block with those up to six away: the middle of a cluster, not a speck of it.
+
+    The weights 1 4 6 4 1, first on neighbouring blocks and then on every second one, both ways.
+    """
+    for step, axis in ((1, 0), (1, 1), (2, 0), (2, 1)):
+        n = amount.shape[axis]
+        wide = np.pad(amount, [(2 * step, 2 * step) if a == axis else (0, 0) for a in range(3)])
+        shifted = [np.take(wide, range(shift * step, shift * step + n), axis) for shift in range(5)]
+        one, two, three, four, five = shifted
+        amount = (one + five + 4 * (two + four) + 6 * three) / np.float32(16)
+    return amount

@@ -1,0 +1,279 @@
+"""The finished picture: maps with their names, title, figures and legend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageDraw
+
+from ..errors import InputError
+from .grid import Grid, Range, aggregate, fit, spread
+from .layer import Layer, prepare
+from .legend import Legend, legend_of, paint_legend, pitch
+from .names import Box, Name, place_names
+from .palette import BACKGROUND, QUIET, RULE, TEXT
+from .shading import Mode, shade
+from .text import cut, font
+
+LEAST_WIDTH, LEAST_HEIGHT = 320, 240
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of text: as written, top left corner, size and colour."""
+
+    text: str
+    x: float
+    y: float
+    size: int
+    colour: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A map on the picture: points, the box that they fill, their counts by pixel, the names in the box."""
+
+    layer: Layer
+    box: Box
+    grid: Grid
+    names: tuple[Name, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Everything that is on a picture and where; `paint` makes the picture."""
+
+    width: int
+    height: int
+    panels: tuple[Panel, ...]
+    lines: tuple[Line, ...]
+    legends: tuple[tuple[Legend, Box], ...]
+    name_size: int
+    halo: int
+    legend_size: int
+
+
+def draw(
+    points: pd.DataFrame,
+    colour: str = "label",
+    *,
+    x_range: Range | None = None,
+    y_range: Range | None = None,
+    width: int = 800,
+    height: int = 800,
+    mode: Mode | None = None,
+) -> Image.Image:
+    """The bare map, without any text.
+
+    Parameters
+    ----------
+    points
+        Columns x and y, finite, and the column to colour by.
+    colour
+        Name of a column, or "density": see `prepare` for which are classes and which are quantities.
+    x_range, y_range
+        The window; all points with a small margin if not given. It is widened until one unit is as
+        long on both axes.
+    width, height
+        In pixels.
+    mode
+        For classes: "majority" or "mix", see `shade`.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, a coordinate is not finite, or a range, the size or the mode cannot be used.
+    """
+    (layer,) = prepare(points, colour=colour)
+    return shade(spread(aggregate(layer, fit(layer.frame, width, height, x_range, y_range))), layer.key, mode)
+
+
+def picture(
+    points: pd.DataFrame,
+    colour: str = "label",
+    *,
+    title: str,
+    subtitle: str = "",
+    width: int = 1100,
+    height: int = 960,
+    mode: Mode | None = None,
+    names: bool = True,
+) -> Image.Image:
+    """The map with its title, the classes' names at their places, and a legend with counts.
+
+    Parameters
+    ----------
+    points, colour, mode
+        As in `draw`.
+    title, subtitle
+        What it is; its figures (n, engine, KL). A line that is too long is cut.
+    width, height
+        Of the whole picture in pixels, at least 320 x 240.
+    names
+        Whether to write the names on the map.
+
+    Raises
+    ------
+    InputError
+        As in `draw`.
+    """
+    layers = prepare(points, colour=colour)
+    return paint(plan(layers, title=title, subtitle=subtitle, width=width, height=height, names=names), mode)
+
+
+def compare_picture(
+    left: pd.DataFrame,
+    right: pd.DataFrame,
+    colour: str = "label",
+    *,
+    titles: tuple[str, str],
+    subtitles: tuple[str, str] = ("", ""),
+    title: str = "",
+    displacement: np.ndarray | None = None,
+    width: int | None = None,
+    height: int = 860,
+    mode: Mode | None = None,
+) -> Image.Image:
+    """Two maps side by side in the same colours, and how far each point moved between them.
+
+    Parameters
+    ----------
+    left, right, colour, mode
+        As in `draw`. Each map has its own scale.
+    titles, subtitles
+        Of the two maps.
+    title
+        Of the whole.
+    displacement
+        One for each row of `left`, in any unit, NaN where not known; drawn on the left map as a third panel.
+    width, height
+        Of the whole picture in pixels; the width follows the number of panels if not given.
+
+    Raises
+    ------
+    InputError
+        As in `draw`, or if there is not one displacement for each point.
+    """
+    layers = prepare(left, right, colour=colour)
+    if displacement is not None:
+        if len(displacement) != len(left):
+            raise InputError(
+                f"there are {len(displacement):,} displacements for {len(left):,} points: give one for each point."
+            )
+        layers += prepare(left[["x", "y"]].assign(displacement=displacement), colour="displacement")
+        titles, subtitles = (*titles, "Displacement"), (*subtitles, "drawn on the left map")  # type: ignore[assignment]
+    layout = plan(
+        layers,
+        title=title,
+        heads=list(zip(titles, subtitles, strict=True)),
+        width=width or 240 + 700 * len(layers),
+        height=height,
+    )
+    return paint(layout, mode)
+
+
+def plan(
+    layers: Sequence[Layer],
+    *,
+    title: str,
+    subtitle: str = "",
+    heads: Sequence[tuple[str, str]] = (),
+    width: int,
+    height: int,
+    names: bool = True,
+) -> Layout:
+    """Lay out a picture: one panel for each layer, and a legend for each column that is drawn.
+
+    Parameters
+    ----------
+    layers
+        From one or more calls of `prepare`; neighbours that show the same column share a legend.
+    title, subtitle
+        Above all panels.
+    heads
+        Title and subtitle of each panel.
+    width, height
+        In pixels.
+    names
+        Whether classes are named on the map.
+    """
+    if not (LEAST_WIDTH <= width <= 16_384 and LEAST_HEIGHT <= height <= 16_384):
+        raise InputError(
+            f"a picture of {width} x {height} pixels has no room for its texts: choose {LEAST_WIDTH} x {LEAST_HEIGHT} "
+            "to 16384 x 16384."
+        )
+    unit = min(max(min(width, height) / 900, 0.6), 6.0)
+    pad, small, name_size, halo = 24 * unit, round(17 * unit), round(28 * unit), round(4 * unit)
+    lines, top = _stack(((title, round(29 * unit), TEXT), (subtitle, small, QUIET)), pad, pad, width - 2 * pad)
+    lines_room = int((height - top - pad) / pitch(small))
+    keys = list(dict.fromkeys(layer.key.column for layer in layers))
+    shared = [[layer.key for layer in layers if layer.key.column == column] for column in keys]
+    legends = [legend_of(group, 1, lines_room // len(keys)) for group in shared]
+    legend_width = min(max(legend.width(small) for legend in legends), 0.3 * width)
+    room = (width - 2 * pad - len(layers) * pad - legend_width) / len(layers)
+    panels, bottom = [], height - pad
+    for i, layer in enumerate(layers):
+        x, y = pad + i * (room + pad), top
+        if heads:
+            head, figures = heads[i]
+            more, y = _stack(((head, round(22 * unit), TEXT), (figures, small, QUIET)), x, top, room)
+            lines += more
+        panels.append(_panel(layer, (x, y, x + room, bottom), names, name_size, halo))
+    if keys == ["density"]:
+        most = max(int(panel.grid.counts.max()) for panel in panels)
+        legends = [legend_of(shared[0], most, lines_room)]
+    boxes, y = [], panels[0].box[1]
+    for legend in legends:
+        left = width - pad - legend_width
+        boxes.append((legend, (left, y, left + min(legend.width(small), legend_width), y + legend.height(small))))
+        y += legend.height(small) + pitch(small)
+    return Layout(width, height, tuple(panels), tuple(lines), tuple(boxes), name_size, halo, small)
+
+
+def paint(layout: Layout, mode: Mode | None = None) -> Image.Image:
+    """The picture of a layout."""
+    image = Image.new("RGB", (layout.width, layout.height), BACKGROUND)
+    pen = ImageDraw.Draw(image)
+    for panel in layout.panels:
+        key = panel.layer.key
+        left, top, right, bottom = (round(edge) for edge in panel.box)
+        image.paste(shade(spread(panel.grid), key, mode if key.kind == "classes" else None), (left, top))
+        pen.rectangle((left, top, right, bottom), outline=RULE)
+        if panel.layer.frame.empty:
+            middle = ((left + right) / 2, (top + bottom) / 2)
+            pen.text(middle, "no points", QUIET, font(layout.name_size), anchor="mm")
+        for name in panel.names:
+            x, y = name.middle
+            # The font has no bold: a thin outline makes a digit bold, but would join the letters of a word.
+            bold = layout.halo // 4 if len(name.text) <= 2 else 0
+            for stroke, ink in ((layout.halo, BACKGROUND), (bold, TEXT)):
+                face = font(layout.name_size)
+                pen.text((left + x, top + y), name.text, ink, face, anchor="mm", stroke_width=stroke, stroke_fill=ink)
+    for line in layout.lines:
+        pen.text((line.x, line.y), line.text, line.colour, font(line.size), anchor="la")
+    for legend, box in layout.legends:
+        paint_legend(image, legend, box, layout.legend_size)
+    return image
+
+
+def _stack(
+    texts: Sequence[tuple[str, int, tuple[int, int, int]]], x: float, y: float, room: float
+) -> tuple[list[Line], float]:
+    """Lines of text below each other, those without text left out; and where the next thing may start."""
+    lines = []
+    for text, size, colour in texts:
+        if written := cut(text, size, room):
+            lines.append(Line(written, x, y, size, colour))
+            y += 1.4 * size
+    return lines, y + (0.5 * lines[-1].size if lines else 0)
+
+
+def _panel(layer: Layer, box: Box, names: bool, size: int, halo: int) -> Panel:
+    left, top, right, bottom = (round(edge) for edge in box)
+    grid = aggregate(layer, fit(layer.frame, right - left, bottom - top))
+    # "misfit" written on the map would hide what it points to.
+    named = names and layer.key.column != "misfit"
+    return Panel(layer, box, grid, place_names(grid, layer.key, size, halo) if named else ())

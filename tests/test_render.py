@@ -1,0 +1,441 @@
+"""Maps as pictures: what is counted, what can be seen, and where the texts are."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gpu_pipeline.errors import InputError
+from gpu_pipeline.render import (
+    Layout,
+    aggregate,
+    compare_picture,
+    draw,
+    fit,
+    levels,
+    paint,
+    picture,
+    plan,
+    prepare,
+    spread,
+)
+from gpu_pipeline.render import shade as shade_grid
+from gpu_pipeline.render.names import overlap
+from gpu_pipeline.render.palette import ALARM, CALM, MANY, TEN, rgb
+from gpu_pipeline.render.text import cut, width
+
+# Machado, Oliveira & Fernandes 2009 (doi:10.1109/TVCG.2009.113), severity 1, on linear RGB.
+SIGHT: dict[str, Any] = {
+    "normal": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+WHITE = np.array([[255, 255, 255]])
+
+
+def lab(colours: np.ndarray, sight: str = "normal") -> np.ndarray:
+    """CIE Lab (D65) of sRGB in 0..255 as someone with that sight sees it."""
+    s = np.asarray(colours, float) / 255
+    linear = np.where(s <= 0.04045, s / 12.92, ((s + 0.055) / 1.055) ** 2.4)
+    linear = np.clip(linear @ np.transpose(SIGHT[sight]), 0, 1)
+    xyz = linear @ np.array(
+        [[0.4124564, 0.2126729, 0.0193339], [0.3575761, 0.7151522, 0.1191920], [0.1804375, 0.0721750, 0.9503041]]
+    )
+    t = xyz / [0.95047, 1, 1.08883]
+    f = np.where(t > 216 / 24389, np.cbrt(t), (24389 / 27 * t + 16) / 116)
+    return np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1)
+
+
+def contrast(pixels: np.ndarray) -> Any:
+    """Distance of each colour from the white background in CIE Lab."""
+    return np.linalg.norm(lab(pixels) - lab(WHITE), axis=1)
+
+
+def table(n: int, classes: int = 10, seed: int = 0) -> pd.DataFrame:
+    """Blobs on a circle, one for each class."""
+    random = np.random.default_rng(seed)
+    label = np.arange(n) % classes
+    angle = label * 2 * np.pi / classes
+    x, y = (10 * f(angle) + random.normal(0, 1, n) for f in (np.cos, np.sin))
+    return pd.DataFrame({"row": np.arange(n), "x": x.astype(np.float32), "y": y.astype(np.float32), "label": label})
+
+
+def lit(image: Any) -> Any:
+    """Colours of the pixels that are not background."""
+    pixels = np.asarray(image).reshape(-1, 3)
+    return pixels[(pixels != 255).any(axis=1)]
+
+
+def layout(points: pd.DataFrame, colour: str = "label", **size: Any) -> Layout:
+    return plan(prepare(points, colour=colour), title="t", **{"width": 900, "height": 800, **size})
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+def test_ten_colours_differ_to_every_sight(sight: str) -> None:
+    seen = lab(rgb(list(TEN)), sight)
+    distances = [np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)]
+    assert len(distances) == 45
+    assert min(distances) >= 17
+
+
+def test_the_measure_of_sight_finds_a_bad_palette() -> None:
+    red_green = lab(np.array([[214, 39, 40], [44, 160, 44]]), "deuteranopia")  # of "tab10"
+    assert np.linalg.norm(red_green[0] - red_green[1]) < 10
+
+
+@pytest.mark.parametrize("colours", [TEN, MANY, (ALARM, CALM)])
+def test_every_colour_can_be_seen_on_white(colours: tuple[str, ...]) -> None:
+    assert contrast(rgb(list(colours))).min() > 25
+
+
+def test_every_point_in_view_is_counted_once_in_its_class() -> None:
+    points = table(1003)
+    (layer,) = prepare(points, colour="label")
+    grid = aggregate(layer, fit(layer.frame, 200, 150))
+    assert grid.counts.shape == (150, 200, 10)
+    assert grid.counts.sum(axis=(0, 1)).tolist() == [101, 101, 101] + [100] * 7
+    east = (points.x > 0) & (points.y.abs() < 5)
+    part = aggregate(layer, fit(layer.frame, 200, 100, x_range=(0, 20), y_range=(-5, 5)))
+    assert part.counts.sum() == east.sum()
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.tuples(*[st.floats(-1e6, 1e6, width=32)] * 2), min_size=1, max_size=30),
+    st.integers(1, 60),
+    st.integers(1, 60),
+)
+def test_no_point_is_lost_whatever_the_window(places: list[tuple[float, float]], w: int, h: int) -> None:
+    (layer,) = prepare(pd.DataFrame(places, columns=["x", "y"]), colour="density")
+    view = fit(layer.frame, w, h)
+    assert aggregate(layer, view).counts.sum() == len(places)
+    sides = (view.x_range[1] - view.x_range[0]) / w, (view.y_range[1] - view.y_range[0]) / h
+    assert sides[0] == pytest.approx(sides[1])
+
+
+def test_north_is_up_and_east_is_right() -> None:
+    points = pd.DataFrame({"x": [0.0, 1.0], "y": [0.0, 1.0], "label": ["south west", "north east"]})
+    pixels = np.asarray(draw(points, width=100, height=100)).astype(int)
+    assert (pixels[:20, 80:] != 255).any()
+    assert (pixels[80:, :20] != 255).any()
+    assert (pixels[:50, :50] == 255).all()
+    assert (pixels[50:, 50:] == 255).all()
+
+
+@pytest.mark.parametrize("colour", ["label", "density", "misfit", "quality"])
+@pytest.mark.parametrize("crowd", [0, 400_000])
+def test_a_lone_point_can_be_seen(colour: str, crowd: int) -> None:
+    # The crowd fills the right half evenly, 13 points in a pixel; one point stands alone on the left.
+    random = np.random.default_rng(0)
+    points = pd.DataFrame({"x": random.uniform(0.5, 1, crowd), "y": random.uniform(0, 1, crowd)})
+    points = pd.concat([points, pd.DataFrame({"x": [0.2], "y": [0.5]})], ignore_index=True)
+    points = points.assign(label=np.arange(crowd + 1) % 10, misfit=False, quality=0.9)
+    image = np.asarray(draw(points, colour, x_range=(0, 1), y_range=(0, 1), width=240, height=240))
+    assert contrast(image[116:124, 44:52].reshape(-1, 3)).max() > 15
+    if not crowd:
+        assert contrast(image[116:124, 44:52].reshape(-1, 3)).max() > 25
+
+
+def test_few_points_are_drawn_as_discs_and_many_as_pixels() -> None:
+    one = pd.DataFrame({"x": [0.0], "y": [0.0], "label": [0]})
+    assert 15 <= len(lit(draw(one, width=800, height=800))) <= 40
+    (layer,) = prepare(table(60_000), colour="label")
+    grid = aggregate(layer, fit(layer.frame, 300, 300))
+    assert spread(grid) is grid
+
+
+def test_a_disc_keeps_the_ratio_of_the_classes_and_the_mean() -> None:
+    points = pd.DataFrame({"x": 0.0, "y": 0.0, "label": [0, 0, 0, 1], "quality": [0.0, 1.0, 1.0, np.nan]})
+    (layer,) = prepare(points, colour="label")
+    disc = spread(aggregate(layer, fit(layer.frame, 300, 300)))
+    inked = disc.counts[disc.counts.sum(axis=-1) > 0]
+    assert len(inked) >= 5
+    assert inked[:, 0] == pytest.approx(3 * inked[:, 1])
+    (layer,) = prepare(points, colour="quality")
+    disc = spread(aggregate(layer, fit(layer.frame, 300, 300)))
+    assert disc.sums is not None
+    covered = disc.counts[..., 0] > 0
+    assert disc.sums[covered] / disc.counts[covered][:, 0] == pytest.approx(2 / 3)
+
+
+def test_density_shows_and_nothing_saturates() -> None:
+    # Half of the points are in the window, 21 in a pixel: as dense as ten million on 800 x 800.
+    x, y = np.random.default_rng(0).normal(size=(2, 1_000_000))
+    points = pd.DataFrame({"x": x, "y": y, "label": 0})
+    image = np.asarray(draw(points, x_range=(-1, 1), y_range=(-1, 1), width=150, height=150))
+    lightness = lab(image.reshape(-1, 3))[:, 0]
+    low, high = np.percentile(lightness, [5, 95])
+    assert high - low > 15
+    values, counts = np.unique(lightness.round(1), return_counts=True)
+    assert len(values) > 25
+    assert counts.max() < 0.2 * lightness.size
+    # Dense is dark: the middle of the normal distribution against the corners of the window.
+    assert image[70:80, 70:80].mean() < image[:10, :10].mean()
+
+
+def test_levels_are_ranks_when_crowded_and_even_when_not() -> None:
+    # Four different amounts: each rank is the middle of its quarter.
+    assert levels(np.array([10, 20, 40, 80.0])) == pytest.approx([0.125, 0.375, 0.625, 0.875])
+    assert levels(np.array([1, 1, 1.0])) == pytest.approx(0.5)
+    # Two points in one pixel of a thousand do not make it black.
+    assert levels(np.array([1] * 999 + [2.0])).max() < 0.6
+
+
+def test_majority_and_mix() -> None:
+    points = pd.DataFrame({"x": 0.0, "y": 0.0, "label": ["a", "a", "a", "b"]})
+    (layer,) = prepare(points, colour="label")
+    grid = aggregate(layer, fit(layer.frame, 1, 1))
+    a, b = rgb(list(TEN[:2]))
+    # One lit pixel has level 0.5, where the tone is the colour itself.
+    assert np.asarray(shade_grid(grid, layer.key))[0, 0] == pytest.approx(a, abs=1)
+    assert np.asarray(shade_grid(grid, layer.key, "mix"))[0, 0] == pytest.approx((3 * a + b) / 4, abs=1)
+
+
+def test_a_quantity_goes_along_its_ramp_and_the_unmeasured_are_grey() -> None:
+    points = pd.DataFrame({"x": [0.0, 1, 2], "y": 0.0, "neighbor_recall": [0.0, 1.0, np.nan]})
+    image = np.asarray(draw(points, "neighbor_recall", x_range=(-0.5, 2.5), y_range=(-0.5, 0.5), width=300, height=100))
+    low, high, grey = (image[50, x].astype(int) for x in (50, 150, 250))
+    assert lab(low[None])[0, 0] < 40
+    assert lab(high[None])[0, 0] > 70
+    assert np.ptp(grey) < 15
+    assert np.ptp(high) > 100
+    (legend, _), *_ = layout(points, "neighbor_recall").legends
+    assert [(row.name, row.count) for row in legend.rows] == [("not measured", "1")]
+    assert [text for _, text in legend.ticks] == ["0.01", "0.26", "0.5", "0.74", "0.99"]
+
+
+def test_names_stand_on_their_class_inside_the_map_apart_from_each_other() -> None:
+    points = table(5000)
+    (panel,) = layout(points).panels
+    left, top, right, bottom = panel.box
+    assert sorted(name.text for name in panel.names) == list("0123456789")
+    for one, other in itertools.combinations(panel.names, 2):
+        assert not overlap(one.box, other.box)
+    view = fit(panel.layer.frame, round(right) - round(left), round(bottom) - round(top))
+    scale = (view.x_range[1] - view.x_range[0]) / view.width
+    for name in panel.names:
+        x0, y0, x1, y1 = name.box
+        assert 0 <= x0 < x1 <= view.width
+        assert 0 <= y0 < y1 <= view.height
+        x, y = view.x_range[0] + name.middle[0] * scale, view.y_range[1] - name.middle[1] * scale
+        angle = int(name.text) * 2 * np.pi / 10
+        assert np.hypot(x - 10 * np.cos(angle), y - 10 * np.sin(angle)) < 1.5
+
+
+def test_a_name_prefers_where_its_class_is_alone() -> None:
+    # Class b lies half among ten times as many of a (west), half alone (east).
+    random = np.random.default_rng(0)
+    x = np.concatenate([random.normal(-5, 1, 3000), random.normal(-5, 1, 300), random.normal(5, 1, 280)])
+    points = pd.DataFrame({"x": x, "y": random.normal(0, 1, len(x)), "label": ["a"] * 3000 + ["b"] * 580})
+    (panel,) = layout(points).panels
+    middle = {name.text: name.middle[0] for name in panel.names}
+    assert middle["a"] < middle["b"]
+
+
+def test_names_in_the_same_place_step_aside_or_are_left_out() -> None:
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(2, 3000))
+    points = pd.DataFrame({"x": x, "y": y, "label": [f"kind of thing {i % 30}" for i in range(3000)]})
+    (panel,) = layout(points).panels
+    assert 5 < len(panel.names) < 30
+    assert not any(overlap(a.box, b.box) for a, b in itertools.combinations(panel.names, 2))
+
+
+def test_the_legend_counts_every_class_in_order() -> None:
+    points = pd.DataFrame({"x": np.zeros(12345), "y": 0.0, "label": ["10"] * 12_000 + ["9"] * 300 + ["2"] * 45})
+    (legend, box), *_ = layout(points).legends
+    assert [(row.name, row.count) for row in legend.rows] == [("2", "45"), ("9", "300"), ("10", "12,000")]
+    assert [row.colour for row in legend.rows] == [tuple(colour) for colour in rgb(list(TEN[:3])).astype(int).tolist()]
+    assert 0 <= box[0] < box[2] <= 900
+    assert box[3] <= 800
+
+
+def test_a_legend_without_room_keeps_the_largest_and_says_so() -> None:
+    label = np.repeat(np.arange(300), np.where(np.arange(300) == 250, 50, 2))
+    points = pd.DataFrame({"x": np.cos(label), "y": np.sin(label), "label": label})
+    made = layout(points)
+    (legend, box), *_ = made.legends
+    assert ("250", "50") in [(row.name, row.count) for row in legend.rows]
+    assert len(legend.rows) + legend.more == 300
+    assert legend.more > 200
+    assert box[3] <= 800
+    assert made.panels[0].grid.counts.sum() == len(points)
+    paint(made)
+
+
+@pytest.mark.parametrize(
+    ("label", "names"),
+    [
+        (np.array([2, 0, 2, 1]), ("0", "1", "2")),
+        (np.array([2.0, 0, np.nan, 2]), ("0", "2", "no label")),
+        (np.array([True, False, True, True]), ("False", "True")),
+        (np.array(["b", "a", None, "b"], dtype=object), ("a", "b", "no label")),
+        (np.array(["b", 3, "b", 3], dtype=object), ("3", "b")),
+        (pd.Categorical(["lo", "hi", "lo", "hi"], categories=["lo", "hi"]), ("lo", "hi")),
+        (np.array([None] * 4, dtype=object), ("no label",)),
+        (pd.array([1, None, 2, 1], dtype="Int64"), ("1", "2", "no label")),
+        (pd.array(["x", None, "y", "x"], dtype="string"), ("x", "y", "no label")),
+        (np.array(["2026-01-02", "2026-01-01"] * 2, dtype="datetime64[D]"), None),
+    ],
+)
+def test_labels_of_any_kind_are_classes(label: np.ndarray, names: tuple[str, ...] | None) -> None:
+    points = pd.DataFrame({"x": np.arange(4), "y": np.arange(4), "label": label})
+    (layer,) = prepare(points, colour="label")
+    assert layer.key.kind == "classes"
+    assert sum(layer.key.counts) == 4
+    assert names is None or layer.key.names == names
+    picture(points, title="t", width=320, height=240)
+
+
+def test_what_is_a_class_and_what_a_quantity() -> None:
+    points = table(200).assign(cluster=np.arange(200), size=np.arange(200), part=np.arange(200) % 5, misfit=False)
+    points["label"] = points["label"] + 0.5
+    kinds = {
+        c: prepare(points, colour=c)[0].key.kind for c in ("cluster", "size", "part", "label", "misfit", "density")
+    }
+    assert kinds == {
+        "cluster": "classes",
+        "size": "quantity",
+        "part": "classes",
+        "label": "quantity",
+        "misfit": "classes",
+        "density": "density",
+    }
+
+
+def test_a_misfit_shows_among_as_many_others() -> None:
+    points = pd.DataFrame({"x": [0.0, 0.0], "y": [0.0, 0.0], "misfit": [False, True]})
+    (layer,) = prepare(points, colour="misfit")
+    assert list(zip(layer.key.names, layer.key.counts, strict=True)) == [("misfit", 1), ("as its cluster", 1)]
+    pixel = np.asarray(draw(points, "misfit", width=9, height=9))[4, 4].astype(int)
+    assert pixel[0] > pixel[1] + 80
+
+
+@pytest.mark.parametrize("colour", ["label", "density", "quality"])
+@pytest.mark.parametrize(
+    "points",
+    [
+        pytest.param({"x": [], "y": []}, id="none"),
+        pytest.param({"x": [3.0], "y": [4.0]}, id="one"),
+        pytest.param({"x": [1e7] * 5, "y": [-1e7] * 5}, id="one place"),
+        pytest.param({"x": [2.0] * 3, "y": [0.0, 1e-6, 2e-6]}, id="short line"),
+    ],
+)
+def test_degenerate_maps_are_drawn(points: dict[str, list[float]], colour: str) -> None:
+    frame = pd.DataFrame(points, dtype=np.float64)
+    frame = frame.assign(label=np.zeros(len(frame), int), quality=np.full(len(frame), 0.5))
+    assert len(lit(picture(frame, colour, title="t"))) > 100
+    drawn = lit(draw(frame, colour, width=100, height=100))
+    assert (len(drawn) > 0) == (len(frame) > 0)
+    if points["y"] and points["x"][0] == 2.0:
+        assert len(drawn) > 3 * len(lit(draw(frame[:1], colour, width=100, height=100))) * 0.9
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda p: p.assign(x=np.where(p.row == 7, np.nan, p.x)), "1 of 20 values of x .* point 7"),
+        (lambda p: p.assign(y=np.inf), "20 of 20 values of y"),
+        (lambda p: p.assign(x="far"), "does not hold numbers"),
+        (lambda p: p.drop(columns="y"), "no column 'y'"),
+        (lambda p: p.rename(columns={"label": "labels"}), "did you mean 'labels'"),
+    ],
+)
+def test_points_that_cannot_be_drawn(change: Callable[[pd.DataFrame], pd.DataFrame], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        draw(change(table(20)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"x_range": (1, 1)}, "range 1 to 1 is empty"),
+        ({"y_range": (0, np.inf)}, "range 0 to inf"),
+        ({"width": 0}, "0 x 800"),
+        ({"mode": "max"}, "majority or mix"),
+        ({"colour": "density", "mode": "mix"}, "is for classes"),
+    ],
+)
+def test_settings_that_cannot_be_used(arguments: dict[str, object], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        draw(table(20), **arguments)  # type: ignore[arg-type]
+
+
+def test_a_picture_too_small_for_its_texts_is_refused() -> None:
+    with pytest.raises(InputError, match="no room"):
+        picture(table(20), title="t", width=100, height=100)
+
+
+def test_any_text_is_cut_to_its_room() -> None:
+    for text in ["a" * 10_000, "数字の地図" * 50, "two\nlines\x00\t", "\ud800 half", "🙂" * 99, "عربي", "é̂", "", "  "]:
+        short = cut(text, 17, 120)
+        assert width(short, 17) <= 121
+        assert "\n" not in short
+    assert cut("abc", 17, 500) == "abc"
+    assert cut("a" * 99, 17, 120).endswith("…")
+    points = table(40).assign(label=["x" * 500, "数\n字", "\x07", "🙂"] * 10)
+    made = layout(points, width=400, height=300)
+    assert paint(made).size == (400, 300)
+    (_, box), *_ = made.legends
+    assert box[2] <= 400
+    assert made.panels[0].box[2] < box[0]
+    assert made.panels[0].box[2] - made.panels[0].box[0] > 150
+
+
+def test_title_and_figures_are_written_above_the_map() -> None:
+    made = plan(prepare(table(50), colour="label"), title="Digits", subtitle="n = 50", width=700, height=600)
+    assert [line.text for line in made.lines] == ["Digits", "n = 50"]
+    assert made.lines[0].y < made.lines[1].y < made.panels[0].box[1]
+    above = np.asarray(paint(made))[: int(made.panels[0].box[1]) - 1]
+    assert len(lit(above)) > 300
+    bare = plan(prepare(table(50), colour="label"), title="", width=700, height=600)
+    assert not bare.lines
+    assert bare.panels[0].box[1] < made.lines[1].y
+
+
+def test_two_maps_share_their_colours_and_counts() -> None:
+    left, right = table(90, 9), table(120, 10)
+    right["label"] = right["label"].map(lambda i: i if i else 77)
+    layers = prepare(left, right, colour="label")
+    assert layers[0].key.names == layers[1].key.names == (*"012345678", "9", "77")
+    made = plan(layers, title="", heads=[("a", ""), ("b", "")], width=1400, height=700)
+    (legend, _), *_ = made.legends
+    assert [row.count for row in legend.rows][-2:] == ["0 / 12", "0 / 12"]
+    assert legend.rows[1].count == "10 / 12"
+    boxes = [panel.box for panel in made.panels]
+    assert not overlap(*boxes)
+    assert [panel.grid.counts.sum() for panel in made.panels] == [90, 120]
+
+
+def test_displacement_is_a_third_map() -> None:
+    points = table(100)
+    names = {"titles": ("one", "two"), "title": "both"}
+    pair = compare_picture(points, points, **names)  # type: ignore[arg-type]
+    three = compare_picture(points, points, displacement=np.arange(100.0), **names)  # type: ignore[arg-type]
+    assert three.size[0] > pair.size[0]
+    with pytest.raises(InputError, match="99 displacements for 100 points"):
+        compare_picture(points, points, displacement=np.arange(99.0), **names)  # type: ignore[arg-type]
+
+
+def test_real_digits_keep_their_counts(mnist_dir: Path) -> None:
+    """The first two components of real digits, which overlap: every point is counted, most classes are named."""
+    with gzip.open(mnist_dir / "mnist" / "t10k-images-idx3-ubyte.gz") as file:
+        X = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 784)[:3000].astype(np.float32)
+    with gzip.open(mnist_dir / "mnist" / "t10k-labels-idx1-ubyte.gz") as file:
+        label = np.frombuffer(file.read(), np.uint8, offset=8)[:3000]
+    X = X - X.mean(axis=0)
+    axes = np.linalg.eigh(X.T @ X)[1][:, -2:]
+    points = pd.DataFrame(X @ axes, columns=["x", "y"]).assign(label=label)
+    (panel,) = layout(points).panels
+    assert panel.grid.counts.sum(axis=(0, 1)).tolist() == np.bincount(label).tolist()
+    assert len(panel.names) >= 8
