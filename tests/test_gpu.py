@@ -1,0 +1,368 @@
+"""What only a GPU can show. `pytest -m gpu` on a machine with an NVIDIA GPU and RAPIDS.
+
+With GPU_PIPELINE_REQUIRE_GPU=1 a GPU that cannot be used is a failure, otherwise each test is skipped with
+the reason. docs/gpu-unverified.md says which claim each test verifies.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn import decomposition
+from sklearn.cluster import KMeans as ReferenceKMeans
+from sklearn.datasets import load_digits
+from sklearn.manifold import trustworthiness
+from sklearn.metrics import adjusted_rand_score
+from sklearn.model_selection import cross_val_score
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
+
+from gpu_pipeline.engines import load, probe, rapids, rapids_settings, silent
+from gpu_pipeline.engines.failure import guarded
+from gpu_pipeline.errors import EngineFailed, Unavailable
+from gpu_pipeline.methods import PCA, TSNE, UMAP, KMeans, Neighbors
+
+pytestmark = pytest.mark.gpu
+
+
+@pytest.fixture(scope="module")
+def engine() -> ModuleType:
+    try:
+        return load("rapids")
+    except Unavailable as reason:
+        if os.environ.get("GPU_PIPELINE_REQUIRE_GPU") == "1":
+            pytest.fail(f"GPU_PIPELINE_REQUIRE_GPU is 1, but: {reason}")
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="module")
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    data = load_digits()
+    return (data.data / 16).astype(np.float32), data.target
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left(engine: ModuleType) -> Iterator[None]:
+    """A test that breaks the GPU shows itself here and not in the next one."""
+    yield
+    engine.sync()
+
+
+def exact(X: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    distances, indices = NearestNeighbors(algorithm="brute").fit(X.astype(np.float64)).kneighbors(n_neighbors=k)
+    return indices, distances
+
+
+def shared(a: np.ndarray, b: np.ndarray) -> float:
+    """Mean share of common entries of two lists of neighbours."""
+    return float(np.mean([len(set(x) & set(y)) / len(x) for x, y in zip(a.tolist(), b.tolist(), strict=True)]))
+
+
+def label_accuracy(embedding: np.ndarray, y: np.ndarray) -> float:
+    return float(cross_val_score(KNeighborsClassifier(10), embedding, y, cv=5).mean())
+
+
+def divergence(X: np.ndarray, embedding: np.ndarray, perplexity: float = 30.0) -> float:
+    """KL divergence in nats over all pairs, in float64; the point itself has no affinity."""
+    from scipy.spatial.distance import pdist, squareform
+    from sklearn.manifold._t_sne import _joint_probabilities_nn
+
+    graph = NearestNeighbors().fit(X).kneighbors_graph(n_neighbors=int(3 * perplexity), mode="distance")
+    graph.data **= 2
+    P = _joint_probabilities_nn(graph, perplexity, 0).tocoo()
+    q = squareform(1 / (1 + pdist(embedding.astype(np.float64), "sqeuclidean")))
+    return float((P.data * np.log(P.data / (q / q.sum())[P.row, P.col])).sum())
+
+
+def test_the_driver_tells_about_the_gpu(engine: ModuleType) -> None:
+    cupy = pytest.importorskip("cupy")
+    gpu = probe.gpu()
+    properties = cupy.cuda.runtime.getDeviceProperties(0)
+    assert gpu.name == properties["name"].decode()
+    assert gpu.capability == (properties["major"], properties["minor"])
+    assert abs(gpu.memory - properties["totalGlobalMem"]) < 2**30
+    assert gpu.cuda == cupy.cuda.runtime.driverGetVersion()
+    assert gpu.driver
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_there_and_back(engine: ModuleType, dtype: type) -> None:
+    X: np.ndarray = np.arange(12).reshape(3, 4).astype(dtype)
+    back = engine.get(engine.put(X))
+    assert back.dtype == np.float32
+    assert back.flags.c_contiguous
+    np.testing.assert_array_equal(back, X)
+
+
+def test_array_algebra_gives_the_same_on_the_gpu(engine: ModuleType) -> None:
+    """`rapids_settings` is tested on NumPy; here on CuPy."""
+    cupy = pytest.importorskip("cupy")
+    rng = np.random.default_rng(0)
+    indices, distances = rng.integers(0, 50, (50, 8)), np.sort(rng.random((50, 8)).astype(np.float32), axis=1)
+    rows = np.arange(50)
+    there = [cupy.asarray(part) for part in (indices, distances, rows)]
+    for function in (rapids_settings.drop_self, rapids_settings.graph_without_self):
+        for here, gpu in zip(function(indices, distances, rows), function(*there), strict=True):
+            assert isinstance(gpu, cupy.ndarray)
+            assert gpu.dtype == here.dtype
+            np.testing.assert_array_equal(cupy.asnumpy(gpu), here)
+    components = rng.normal(size=(5, 9)).astype(np.float32)
+    np.testing.assert_array_equal(
+        cupy.asnumpy(rapids_settings.signs(cupy.asarray(components))), rapids_settings.signs(components)
+    )
+
+
+def test_pca(engine: ModuleType, digits: tuple[np.ndarray, np.ndarray]) -> None:
+    X, _ = digits
+    output = engine.pca(engine.put(X), PCA(n_components=10), 0, silent)
+    model = decomposition.PCA(10, svd_solver="full")
+    expected = model.fit_transform(X.astype(np.float64))
+    got = engine.get(output.array)
+    assert got.dtype == np.float32
+    assert got.flags.c_contiguous
+    # Signs too: both make the largest entry of each component positive.
+    np.testing.assert_allclose(got, expected, atol=1e-3)
+    assert output.facts["explained_variance_ratio"] == pytest.approx(model.explained_variance_ratio_.sum(), abs=1e-4)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e3])
+def test_neighbors(engine: ModuleType, digits: tuple[np.ndarray, np.ndarray], offset: float) -> None:
+    X, _ = digits
+    output = engine.neighbors(engine.put(X + np.float32(offset)), Neighbors(n_neighbors=15), 0, silent)
+    indices, distances = engine.get(output.array)
+    assert indices.dtype == np.int32
+    assert distances.dtype == np.float32
+    expected, far = exact(X, 15)
+    assert not (indices == np.arange(len(X))[:, None]).any()
+    # At 1e3 float32 has steps of 6e-5 in each of 64 columns.
+    assert shared(indices, expected) > (0.9999 if offset == 0 else 0.99)
+    np.testing.assert_allclose(distances, far, rtol=1e-3 if offset == 0 else 1e-2, atol=1e-3)
+    assert (np.diff(distances, axis=1) >= 0).all()
+
+
+def test_neighbors_among_duplicates(engine: ModuleType) -> None:
+    X = np.repeat(np.random.default_rng(0).random((40, 6)), 20, axis=0)
+    indices, distances = engine.get(engine.neighbors(engine.put(X), Neighbors(n_neighbors=30), 0, silent).array)
+    assert not (indices == np.arange(len(X))[:, None]).any()
+    assert all(len(set(row)) == 30 for row in indices.tolist())
+    # 19 duplicates of each row come first.
+    assert (distances[:, :19] < 1e-3).all()
+    assert (distances[:, 19:] > 1e-3).all()
+
+
+def test_kmeans(engine: ModuleType, digits: tuple[np.ndarray, np.ndarray]) -> None:
+    X, _ = digits
+    output = engine.kmeans(engine.put(X + 100), KMeans(n_clusters=10), 0, silent)
+    clusters = engine.get(output.array)
+    reference = ReferenceKMeans(10, n_init=10, random_state=0).fit(X)
+    assert clusters.dtype == np.int32
+    assert set(clusters) == set(range(10))
+    centres = np.stack([X[clusters == c].mean(axis=0) for c in range(10)])
+    inertia = float(((X - centres[clusters]) ** 2).sum())
+    assert inertia < 1.02 * reference.inertia_
+    assert output.facts["inertia"] == pytest.approx(inertia, rel=1e-2)
+    assert adjusted_rand_score(clusters, reference.labels_) > 0.7
+
+
+def test_tsne(engine: ModuleType, digits: tuple[np.ndarray, np.ndarray]) -> None:
+    X, y = digits
+    output = engine.tsne(engine.put(X), TSNE(), 0, silent)
+    embedding = engine.get(output.array)
+    assert embedding.shape == (len(X), 2)
+    assert embedding.dtype == np.float32
+    assert embedding.flags.c_contiguous
+    assert output.facts == {"iterations": 1000}
+    shuffled = embedding[np.random.default_rng(0).permutation(len(X))]
+    assert trustworthiness(X, shuffled, n_neighbors=15) < 0.6  # what chance gives
+    assert trustworthiness(X, embedding, n_neighbors=15) > 0.97
+    assert label_accuracy(embedding, y) > 0.95
+
+
+def test_tsne_is_as_good_as_scikit_learns(engine: ModuleType, digits: tuple[np.ndarray, np.ndarray]) -> None:
+    X, _ = digits
+    cpu = load("scikit_learn")
+    ours = divergence(X, engine.get(engine.tsne(engine.put(X), TSNE(), 0, silent).array))
+    theirs = divergence(X, cpu.tsne(X, TSNE(), 0, silent).array)
+    assert ours < 1.1 * theirs
+
+
+def test_the_point_itself_costs_quality(engine: ModuleType, digits: tuple[np.ndarray, np.ndarray]) -> None:
+    """Without `graph_without_self` the same settings end at a larger divergence from scikit-learn's affinities."""
+    cuml = pytest.importorskip("cuml")
+    X, _ = digits
+    arguments, _ = rapids_settings.tsne(TSNE(), len(X), 0)
+    naive = cuml.TSNE(**{**arguments, "square_distances": True}).fit_transform(engine.put(X))
+    ours = engine.tsne(engine.put(X), TSNE(), 0, silent).array
+    assert divergence(X, engine.get(ours)) < divergence(X, engine.get(naive))
+
+
+@pytest.mark.parametrize("initialization", ["pca", "random"])
+def test_same_seed_same_bytes(engine: ModuleType, digits: tuple[np.ndarray, np.ndarray], initialization: Any) -> None:
+    X, _ = digits
+    settings = TSNE(iterations=300, initialization=initialization)
+    first, again = (engine.get(engine.tsne(engine.put(X), settings, 0, silent).array) for _ in range(2))
+    assert first.tobytes() == again.tobytes()
+    if initialization == "random":
+        other = engine.get(engine.tsne(engine.put(X), settings, 1, silent).array)
+        assert first.tobytes() != other.tobytes()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        TSNE(early_iterations=0, iterations=100),
+        TSNE(exaggeration=4, iterations=300),
+        TSNE(perplexity=340, iterations=20),
+        TSNE(perplexity=2, iterations=300),
+        TSNE(iterations=1),
+    ],
+)
+def test_settings_at_the_edges(engine: ModuleType, digits: tuple[np.ndarray, np.ndarray], settings: TSNE) -> None:
+    X, _ = digits
+    output = engine.tsne(engine.put(X), settings, 0, silent)
+    assert np.isfinite(engine.get(output.array)).all()
+    assert output.facts == {"iterations": settings.iterations}
+
+
+def test_late_exaggeration_draws_clusters_together(engine: ModuleType, digits: tuple[np.ndarray, np.ndarray]) -> None:
+    X, _ = digits
+    spans = [
+        np.ptp(engine.get(engine.tsne(engine.put(X), TSNE(exaggeration=factor), 0, silent).array), axis=0).max()
+        for factor in (1, 4)
+    ]
+    assert spans[1] < 0.7 * spans[0]
+
+
+def test_tsne_of_duplicates(engine: ModuleType) -> None:
+    X: np.ndarray = np.repeat(np.random.default_rng(0).random((10, 5)), 40, axis=0)
+    embedding = engine.get(engine.tsne(engine.put(X), TSNE(perplexity=10), 0, silent).array)
+    assert np.isfinite(embedding).all()
+
+
+def test_umap(engine: ModuleType, digits: tuple[np.ndarray, np.ndarray]) -> None:
+    X, y = digits
+    first, again = (engine.get(engine.umap(engine.put(X), UMAP(), 0, silent).array) for _ in range(2))
+    assert first.shape == (len(X), 2)
+    assert trustworthiness(X, first, n_neighbors=15) > 0.95
+    assert label_accuracy(first, y) > 0.95
+    np.testing.assert_array_equal(first, again)
+
+
+def test_memory_that_runs_out(engine: ModuleType) -> None:
+    """More than the GPU has: CuPy through RMM raises a MemoryError; afterwards all is free again."""
+    cupy = pytest.importorskip("cupy")
+    engine.sync()
+    before = cupy.cuda.runtime.memGetInfo()[0]
+
+    @guarded("a test")
+    def hoard(X: Any) -> None:
+        kept = [cupy.zeros(2**28, dtype=cupy.float32) for _ in range(10_000)]  # 1 GiB each
+        raise AssertionError(len(kept))
+
+    with pytest.raises(EngineFailed, match=r"memory ran out in a test of 2 x 2 values .* GiB are free now"):
+        hoard(engine.put(np.ones((2, 2))))
+    assert cupy.cuda.runtime.memGetInfo()[0] > before - 2**30
+    test_there_and_back(engine, np.float32)
+
+
+def test_k_means_that_does_not_fit(engine: ModuleType) -> None:
+    """Out of memory in a step of the engine: an array that leaves no room for the copy that centring makes."""
+    cupy = pytest.importorskip("cupy")
+    free = cupy.cuda.runtime.memGetInfo()[0]
+    X = cupy.zeros((int(free * 0.6) // 256, 64), dtype=cupy.float32)
+    with pytest.raises(EngineFailed, match="memory ran out in k-means of "):
+        engine.kmeans(X, KMeans(), 0, silent)
+    del X
+    test_there_and_back(engine, np.float32)
+
+
+def test_a_lost_gpu_is_engine_failed(engine: ModuleType) -> None:
+    """An illegal access ends a process's use of the GPU: run in one of its own, whose next step still ends well."""
+    program = """
+import cupy, numpy as np
+from gpu_pipeline.engines import rapids
+from gpu_pipeline.engines.failure import guarded
+from gpu_pipeline.errors import EngineFailed
+kernel = cupy.RawKernel('extern "C" __global__ void spoil(float* p) { p[0] = 1.0f; }', "spoil")
+@guarded("a test")
+def spoil():
+    kernel((1,), (1,), (np.uint64(8),))
+    cupy.cuda.Device().synchronize()
+for work in (spoil, lambda: rapids.put(np.ones((2, 2))), rapids.sync):
+    try:
+        work()
+    except EngineFailed as reason:
+        print(reason)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
+    lines = done.stdout.splitlines()
+    assert len(lines) == 3, done.stdout + done.stderr
+    assert lines[0].startswith("the GPU failed in a test (cudaErrorIllegalAddress")
+
+
+def test_cuml_prints_nothing(
+    engine: ModuleType, digits: tuple[np.ndarray, np.ndarray], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """`--json` promises one object on standard output; cuML's warnings come from C++."""
+    X, _ = digits
+    engine.tsne(engine.put(X), TSNE(perplexity=2, iterations=10), 0, silent)
+    engine.umap(engine.put(X), UMAP(n_epochs=5), 0, silent)
+    engine.kmeans(engine.put(X), KMeans(max_iter=1, n_init=1), 0, silent)
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert said.err == ""
+
+
+def test_from_another_thread(engine: ModuleType, digits: tuple[np.ndarray, np.ndarray]) -> None:
+    """cuML's handle and its output type are of the thread; the dashboard runs jobs in threads."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    X, _ = digits
+    settings = TSNE(iterations=50)
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [pool.submit(lambda: engine.get(engine.tsne(engine.put(X), settings, 0, silent).array)) for _ in "ab"]
+    first, second = (job.result() for job in jobs)
+    assert first.tobytes() == second.tobytes()
+
+
+def test_the_try_out_works(engine: ModuleType) -> None:
+    assert rapids.try_out()
+
+
+def test_hidden_gpu() -> None:
+    program = (
+        "from gpu_pipeline.engines import load\n"
+        "from gpu_pipeline.errors import Unavailable\n"
+        "try:\n    load('rapids')\nexcept Unavailable as reason:\n    print(reason)"
+    )
+    env = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
+    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, timeout=120)
+    assert "the GPU is hidden by CUDA_VISIBLE_DEVICES='-1'" in done.stdout
+
+
+def test_a_whole_run(engine: ModuleType) -> None:
+    """From rows to a scored map, every step on the GPU that can be."""
+    from gpu_pipeline import run
+    from gpu_pipeline.recipe import make
+
+    result = run(make({"data": {"name": "digits", "sample": 2000}, "engine": "rapids"}))
+    assert set(result.record.engines.values()) == {"rapids"}
+    assert result.record.skipped == {}
+    accuracy = result.scores.values["label_accuracy"]
+    assert accuracy is not None
+    assert accuracy > 0.9
+    assert result.record.machine["gpu"]["name"]
+
+
+def test_auto_takes_the_gpu(engine: ModuleType) -> None:
+    from gpu_pipeline import run
+    from gpu_pipeline.recipe import make
+
+    result = run(make({"data": {"name": "digits", "sample": 500}, "embed": {"iterations": 250}}))
+    assert result.record.engines["embed"] == "rapids"
