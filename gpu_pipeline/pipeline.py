@@ -1,0 +1,276 @@
+"""The one place where engines are chained and timed: a recipe goes in, a run comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from . import datasets
+from .datasets import Dataset
+from .engines import Output, Progress, first_able
+from .errors import InputError
+from .machine import facts
+from .methods import PCA, TSNE, UMAP, Settings
+from .preprocess import preprocess
+from .recipe import Recipe
+from .record import Record, Run
+from .scoring import score
+from .timing import Stopwatch, now
+
+T = TypeVar("T")
+
+
+class Observer:
+    """Told what a run is doing; this one does not care. Derive from it to show progress."""
+
+    def note(self, sentence: str) -> None:
+        """Something that a reader of the result should know."""
+
+    def begin(self, step: str, engine: str | None) -> None:
+        """A step begins, on an engine or on none."""
+
+    def progress(self, step: str, progress: Progress) -> Literal["stop"] | None:
+        """A step goes on; an answer of "stop" ends an optimisation early."""
+        return None
+
+    def end(self, step: str, seconds: float) -> None:
+        """A step is done."""
+
+
+@dataclass
+class _Held:
+    """An array and the engine that holds it; None is the host's memory."""
+
+    array: Any
+    engine: ModuleType | None = None
+
+    def host(self) -> np.ndarray:
+        return np.asarray(self.array if self.engine is None else self.engine.get(self.array))
+
+    def on(self, engine: ModuleType) -> Any:
+        """The array as `engine` takes it; it stays where it is if that engine made it."""
+        return self.array if self.engine is engine else engine.put(self.host())
+
+
+@dataclass
+class _Journal:
+    """What a run has done so far."""
+
+    observer: Observer
+    work: Stopwatch = field(default_factory=Stopwatch)
+    transfer: Stopwatch = field(default_factory=Stopwatch)
+    engines: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def note(self, sentence: str) -> None:
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+            self.observer.note(sentence)
+
+    def skip(self, engine: str, reason: str) -> None:
+        if engine not in self.skipped:
+            self.skipped[engine] = reason
+            self.observer.note(f"{engine} passed over: {reason}")
+
+    def step(self, name: str, action: Callable[[], T]) -> T:
+        """An action that no engine does, timed."""
+        self.observer.begin(name, None)
+        with self.work.measure(name):
+            result = action()
+        self.observer.end(name, self.work.seconds[name])
+        return result
+
+
+def run(
+    recipe: Recipe | None = None,
+    dataset: Dataset | None = None,
+    *,
+    data_dir: str | Path | None = None,
+    observer: Observer | None = None,
+) -> Run:
+    """Do everything that a recipe says: load, preprocess, reduce, embed, cluster, score, draw.
+
+    Parameters
+    ----------
+    recipe
+        What to compute; all defaults if left out.
+    dataset
+        Rows to take instead of those that `recipe.data` names.
+    data_dir
+        Where known data sets are looked for first.
+    observer
+        Told about progress.
+
+    Returns
+    -------
+    A run with NumPy arrays, not yet stored; see `Run.save`.
+
+    Raises
+    ------
+    InputError
+        If the data or the settings cannot be used.
+    Unavailable, Unsupported, EngineFailed
+        If an engine that the recipe names cannot be used, does not know a setting, or broke.
+    """
+    recipe = recipe or Recipe()
+    journal = _Journal(observer or Observer())
+    loaded = journal.step("load", lambda: dataset or _load(recipe, data_dir))
+    check(recipe, loaded)
+    for sentence in loaded.notes:
+        journal.note(sentence)
+    how = loaded.recommended if recipe.preprocess == "auto" else recipe.preprocess
+    X = journal.step("preprocess", lambda: preprocess(loaded.X, how, loaded.image_shape))
+    features = _reduce(recipe, _Held(X), journal)
+    embedded = _engine_step("embed", recipe.embed, features, recipe, journal)
+    clustered = embedded if recipe.cluster_on == "map" else features
+    clusters = _engine_step("cluster", recipe.cluster, clustered, recipe, journal).host()
+    return _finish(recipe, loaded, how, features.host(), embedded.host(), clusters, journal)
+
+
+def check(recipe: Recipe, dataset: Dataset) -> None:
+    """Hold the settings against the data, before anything is computed.
+
+    Raises
+    ------
+    InputError
+        If a setting asks for more than there are rows or columns.
+    """
+    n, columns = dataset.X.shape
+    embed = recipe.embed
+    if n < 3:
+        raise InputError(f"{dataset.name} has {n} rows, which are too few for a map: take 3 or more.")
+    if isinstance(embed, PCA) and columns < 2:
+        raise InputError(f"{dataset.name} has one column, but a map by PCA needs two: use --method tsne or umap.")
+    if isinstance(embed, TSNE) and n < 3 * embed.perplexity:
+        raise InputError(
+            f"{n:,} rows are too few for perplexity {embed.perplexity:g}, which needs at least "
+            f"{int(np.ceil(3 * embed.perplexity)):,}: take more rows or --perplexity {max(n // 3, 2)} or less."
+        )
+    if isinstance(embed, UMAP) and embed.n_neighbors >= n:
+        raise InputError(
+            f"n_neighbors is {embed.n_neighbors} but there are only {n:,} rows: lower it or take more rows."
+        )
+    if recipe.cluster.n_clusters > n:
+        raise InputError(
+            f"n_clusters is {recipe.cluster.n_clusters} but there are only {n:,} rows: lower it or take more rows."
+        )
+    if recipe.preprocess == "deskew" and dataset.image_shape is None:
+        raise InputError(
+            f"deskew needs images, but {dataset.name} has no image shape: give it one or use preprocess none."
+        )
+
+
+def _load(recipe: Recipe, data_dir: str | Path | None) -> Dataset:
+    data = recipe.data
+    return datasets.load(
+        data.name,
+        data_dir=data_dir,
+        sample=data.sample,
+        seed=recipe.seed,
+        label_column=data.label_column,
+        columns=data.columns,
+        image_shape=data.image_shape,
+    )
+
+
+def _reduce(recipe: Recipe, X: _Held, journal: _Journal) -> _Held:
+    """PCA, unless all columns are to be kept or there are no more of them than components."""
+    n, columns = X.array.shape
+    asked = recipe.reduce.n_components
+    if asked == 0 or asked >= columns:
+        journal.step("reduce", lambda: None)
+        return X
+    return _engine_step("reduce", PCA(n_components=min(asked, n)), X, recipe, journal)
+
+
+def _engine_step(step: str, settings: Settings, X: _Held, recipe: Recipe, journal: _Journal) -> _Held:
+    """Let the best engine that can do a step do it, moving the array there if it is elsewhere."""
+    method = recipe.method(step)
+
+    def attempt(engine: ModuleType) -> Output:
+        name = engine.__name__.rpartition(".")[2]
+        journal.observer.begin(step, name)
+        with journal.transfer.measure(step, engine.sync):
+            array = X.on(engine)
+        with journal.work.measure(step, engine.sync):
+            output: Output = getattr(engine, method)(
+                array, settings, recipe.seed, lambda progress: journal.observer.progress(step, progress)
+            )
+        journal.observer.end(step, journal.work.seconds[step])
+        return replace(output, array=_Held(output.array, engine))
+
+    name, output = first_able(method, recipe.engine_of(step), attempt, journal.skip)
+    journal.engines[step] = name
+    journal.facts[step] = dict(output.facts)
+    for sentence in output.notes:
+        journal.note(sentence)
+    held: _Held = output.array
+    return held
+
+
+def _finish(
+    recipe: Recipe,
+    dataset: Dataset,
+    how: str,
+    features: np.ndarray,
+    embedding: np.ndarray,
+    clusters: np.ndarray,
+    journal: _Journal,
+) -> Run:
+    """Score, draw and write down."""
+    scores = journal.step(
+        "score",
+        lambda: score(
+            features,
+            embedding,
+            clusters,
+            dataset.y,
+            perplexity=recipe.judge_perplexity(),
+            engine=recipe.engine_of("score"),
+            seed=recipe.seed,
+            report=lambda progress: journal.observer.progress("score", progress),
+        ),
+    )
+    journal.engines["score"] = scores.engine
+    for name, reason in scores.skipped.items():
+        journal.skip(name, reason)
+    for sentence in scores.notes:
+        journal.note(sentence)
+    columns: dict[str, Any] = {"row": dataset.rows, "x": embedding[:, 0], "y": embedding[:, 1]}
+    if dataset.y is not None:
+        columns["label"] = dataset.y
+    columns |= {"cluster": clusters, "neighbor_recall": scores.neighbor_recall}
+    if scores.misfit is not None:
+        columns["misfit"] = scores.misfit
+    record = Record(
+        recipe=recipe,
+        dataset={
+            "name": dataset.name,
+            "source": dataset.source,
+            "n": len(dataset.X),
+            "total": dataset.total,
+            "columns": dataset.X.shape[1],
+            "image_shape": dataset.image_shape and list(dataset.image_shape),
+            "digest": dataset.digest(),
+        },
+        preprocess=how,
+        engines=journal.engines,
+        skipped=journal.skipped,
+        seconds=journal.work.seconds,
+        transfer=journal.transfer.seconds,
+        facts=journal.facts,
+        notes=journal.notes,
+        machine=facts(),
+        created=now(),
+    )
+    result = Run(record, pd.DataFrame(columns), features, scores)
+    journal.step("draw", result.picture)
+    return result

@@ -1,0 +1,72 @@
+"""What a person sees of a run while it goes on: lines and bars on the terminal."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from .engines import Progress as Fraction
+from .pipeline import Observer
+
+
+class Terminal(Observer):
+    """Progress on the terminal; only the notes where there is none.
+
+    Use it as a context manager, so that the bars are taken away whatever happens.
+
+    Parameters
+    ----------
+    console
+        Where to write; standard error, so that standard output stays clean.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bars = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[detail]}", markup=False),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Terminal:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bars.stop()
+
+    def note(self, sentence: str) -> None:
+        self._console.print(sentence, style="dim", markup=False, highlight=False, soft_wrap=True)
+
+    def begin(self, step: str, engine: str | None) -> None:
+        self._clear()
+        description = f"{step} ({engine})" if engine else step
+        # Without a total rich shows a pulse and no estimate: scikit-learn does not tell how far it is.
+        self._task = self._bars.add_task(description, total=None, detail="")
+
+    def progress(self, step: str, progress: Fraction) -> Literal["stop"] | None:
+        if self._task is not None and progress.total:
+            detail = f"{progress.done}/{progress.total}" + (
+                f"  KL {progress.kl:.3f}" if progress.kl is not None else ""
+            )
+            self._bars.update(self._task, completed=progress.done, total=progress.total, detail=detail)
+        return None
+
+    def end(self, step: str, seconds: float) -> None:
+        self._clear()
+        if self._console.is_terminal:
+            self._console.print(f"{step:<11}{seconds:8.2f} s", style="dim", markup=False, highlight=False)
+
+    def _clear(self) -> None:
+        if self._task is not None:
+            self._bars.remove_task(self._task)
+            self._task = None

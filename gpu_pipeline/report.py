@@ -1,0 +1,184 @@
+"""A run's figures for people and for programs: rows, tables, the JSON of the command line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from .store import FILES, read_record
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from .record import Run
+
+
+def summary(run: Run) -> dict[str, Any]:
+    """A stored run as one JSON object, the form of `--json`."""
+    record, where = run.record, run.path
+    return {
+        "run": str(where),
+        "dataset": record.dataset["name"],
+        "n": record.dataset["n"],
+        "recipe": record.recipe.model_dump(mode="json", exclude_none=True),
+        "engines": record.engines,
+        "skipped": record.skipped,
+        "seconds": record.seconds,
+        "transfer": record.transfer,
+        "scores": run.scores.values,
+        "notes": record.notes,
+        "files": {} if where is None else {kind: str(where / name) for kind, name in FILES.items()},
+    }
+
+
+_COLUMNS = ("n", "kl", "neighbor_recall", "accuracy", "silhouette", "seconds", "created")
+
+
+def row(where: Path) -> dict[str, Any]:
+    """One line about a stored run, cheap to make: its points are not read.
+
+    A run that cannot be read has dashes, so that one broken folder does not hide the others.
+    """
+    try:
+        record = read_record(where)
+        scores = json.loads((where / FILES["scores"]).read_text(encoding="utf-8"))["values"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {"run": f"{where.name} (cannot be read)", **dict.fromkeys(_COLUMNS)}
+    return {
+        "run": where.name,
+        "n": record.dataset["n"],
+        "kl": scores["kl"],
+        "neighbor_recall": scores["neighbor_recall"],
+        "accuracy": scores["accuracy"],
+        "silhouette": scores["silhouette"],
+        "seconds": sum(record.seconds.values()),
+        "created": record.created[:16].replace("T", " "),
+    }
+
+
+def table(rows: list[dict[str, Any]]) -> None:
+    """Print rows with the same keys as a table on standard output."""
+    out = Table(box=None, header_style="bold", pad_edge=False)
+    for name in rows[0]:
+        numeric = any(isinstance(line[name], int | float) for line in rows)
+        out.add_column(name, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
+    for line in rows:
+        out.add_row(*(_text(value) for value in line.values()))
+    # A file or a pipe has no width to fold at.
+    Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 500).print(out)
+
+
+def show(run: Run) -> None:
+    """Print a run's scores, engines, seconds and notes on standard output."""
+    from .metrics import METRICS
+
+    record = run.record
+    title, subtitle = run.title()
+    print(f"{title}: {subtitle}")
+    table(
+        [
+            {"score": name, "value": value, "range": METRICS[name].range, "by chance": METRICS[name].chance}
+            for name, value in run.scores.values.items()
+        ]
+    )
+    print()
+    table(
+        [
+            {
+                "step": step,
+                "engine": record.engines.get(step, ""),
+                "seconds": spent,
+                "transfer": record.transfer.get(step),
+            }
+            for step, spent in record.seconds.items()
+        ]
+    )
+    for engine, reason in record.skipped.items():
+        print(f"passed over: {engine}: {reason}")
+    for sentence in record.notes:
+        print(f"note: {sentence}")
+    if run.path is not None:
+        print(f"run:     {run.path}\npicture: {run.path / FILES['picture']}")
+
+
+def rescore(run: Run) -> Run:
+    """The run with its scores computed again from its map and features."""
+    from dataclasses import replace
+
+    from .scoring import score
+
+    recipe = run.record.recipe
+    scores = score(
+        run.features,
+        run.embedding,
+        run.points["cluster"].to_numpy(),
+        run.points["label"].to_numpy() if "label" in run.points else None,
+        perplexity=recipe.judge_perplexity(),
+        engine=recipe.engine_of("score"),
+        seed=recipe.seed,
+    )
+    return replace(run, scores=scores)
+
+
+def compare(left: Run, right: Run) -> tuple[dict[str, Any], Image.Image]:
+    """Two stored runs side by side: figures as one JSON object, and a picture.
+
+    The right map is drawn as it lies after alignment with the left one.
+
+    Raises
+    ------
+    InputError
+        If the runs have too few rows in common.
+    """
+    from .compare import compare_maps
+    from .render import compare_picture
+
+    result = compare_maps(left.points, right.points)
+    first, second = (run.points.set_index("row").loc[result.rows].reset_index() for run in (left, right))
+    second[["x", "y"]] = result.aligned
+    figures = {
+        "runs": [run.path.name if run.path else run.title()[0] for run in (left, right)],
+        **result.summary,
+        "scores": {name: [run.scores.values[name] for run in (left, right)] for name in left.scores.values},
+        "seconds": {step: [run.record.seconds.get(step) for run in (left, right)] for step in left.record.seconds},
+    }
+    (left_title, left_subtitle), (right_title, right_subtitle) = left.title(), right.title()
+    picture = compare_picture(
+        first,
+        second,
+        "label" if "label" in first and "label" in second else "density",
+        titles=(left_title, right_title),
+        subtitles=(left_subtitle, right_subtitle),
+        title=f"{len(result.rows):,} rows in common; the right map laid on the left one",
+        displacement=result.displacement,
+    )
+    return figures, picture
+
+
+def show_comparison(figures: dict[str, Any]) -> None:
+    """Print what `compare` found on standard output."""
+    first, second = figures["runs"]
+    print(f"A: {first}\nB: {second}\n")
+    lines = [(name, pair) for kind in ("scores", "seconds") for name, pair in figures[kind].items()]
+    table([{"": name, "A": a, "B": b, "B - A": None if None in (a, b) else b - a} for name, (a, b) in lines])
+    print(
+        f"\n{figures['rows']:,} rows in common. Displacement after alignment, in units of A's RMS radius: median "
+        f"{figures['displacement_median']:.3f}, RMS {figures['displacement_rms']:.3f}.\nCommon neighbours: "
+        f"{figures['common_neighbors']:.3f} (by chance {figures['common_neighbors_chance']:.4f}).\n"
+        f"picture: {figures['picture']}"
+    )
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return str(value)

@@ -1,0 +1,165 @@
+"""scikit-learn estimators over the same engines, for use in a `Pipeline` or a grid search."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from numbers import Integral
+from typing import Any, Literal
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import validate_data
+
+from . import methods
+from .engines import Output, first_able, silent
+from .errors import InputError
+from .recipe import make
+
+
+class TSNE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """t-distributed stochastic neighbour embedding in two dimensions, on the best engine at hand.
+
+    Parameters
+    ----------
+    perplexity, early_exaggeration, exaggeration, iterations, learning_rate, initialization
+        As in `gpu_pipeline.TSNE`.
+    engine
+        "auto", or the name of an engine.
+    random_state
+        Seed of the random choices.
+
+    Attributes
+    ----------
+    embedding_
+        (n, 2) float32.
+    engine_
+        Name of the engine that was used.
+    skipped_
+        Engine -> why it was passed over.
+    n_iter_
+        Iterations that were run.
+    """
+
+    def __init__(
+        self,
+        perplexity: float = 30.0,
+        *,
+        early_exaggeration: float = 12.0,
+        exaggeration: float = 1.0,
+        iterations: int = 1000,
+        learning_rate: float | Literal["auto"] = "auto",
+        initialization: Literal["pca", "random"] = "pca",
+        engine: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.perplexity = perplexity
+        self.early_exaggeration = early_exaggeration
+        self.exaggeration = exaggeration
+        self.iterations = iterations
+        self.learning_rate = learning_rate
+        self.initialization = initialization
+        self.engine = engine
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None) -> TSNE:
+        """Embed the rows of `X`, (n, d); `y` is not used.
+
+        Raises
+        ------
+        ValueError
+            If `X` cannot be used, or has no more rows than the perplexity.
+        """
+        X = validate_data(self, X, dtype=np.float32, ensure_min_samples=2, ensure_min_features=2)
+        names = ("perplexity", "early_exaggeration", "exaggeration", "iterations", "learning_rate", "initialization")
+        settings = make({"embed": {name: getattr(self, name) for name in names}}).embed
+        if self.perplexity >= len(X):
+            raise InputError(f"perplexity is {self.perplexity:g} but must be less than n_samples, {len(X)}: lower it.")
+        output = _apply(self, "tsne", X, settings)
+        self.embedding_ = output.array
+        self._n_features_out = output.array.shape[1]
+        self.n_iter_ = output.facts["iterations"]
+        return self
+
+    def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
+        """Embed the rows of `X`, (n, d), and give the map, (n, 2) float32; `y` is not used."""
+        embedding: np.ndarray = self.fit(X).embedding_
+        return embedding
+
+
+class KMeans(ClusterMixin, BaseEstimator):  # type: ignore[misc]
+    """k-means on the best engine at hand.
+
+    Parameters
+    ----------
+    n_clusters, n_init, max_iter, tol
+        As in `gpu_pipeline.KMeans`.
+    engine
+        "auto", or the name of an engine.
+    random_state
+        Seed of the starts.
+
+    Attributes
+    ----------
+    labels_
+        (n,) int32.
+    inertia_
+        Sum of squared distances to the centres.
+    n_iter_
+        Lloyd iterations of the best start.
+    engine_
+        Name of the engine that was used.
+    skipped_
+        Engine -> why it was passed over.
+    """
+
+    def __init__(
+        self,
+        n_clusters: int = 8,
+        *,
+        n_init: int = 10,
+        max_iter: int = 300,
+        tol: float = 1e-4,
+        engine: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.n_init = n_init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.engine = engine
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None) -> KMeans:
+        """Cluster the rows of `X`, (n, d); `y` is not used.
+
+        Raises
+        ------
+        ValueError
+            If `X` cannot be used, or has fewer rows than there are clusters.
+        """
+        X = validate_data(self, X, dtype=np.float32)
+        names = ("n_clusters", "n_init", "max_iter", "tol")
+        settings = make({"cluster": {name: getattr(self, name) for name in names}}).cluster
+        if self.n_clusters > len(X):
+            raise InputError(f"n_clusters is {self.n_clusters} but n_samples is {len(X)}: lower it.")
+        output = _apply(self, "kmeans", X, settings)
+        self.labels_ = output.array
+        self.inertia_ = output.facts["inertia"]
+        self.n_iter_ = output.facts["iterations"]
+        return self
+
+
+def _apply(estimator: Any, method: str, X: np.ndarray, settings: methods.Settings) -> Output:
+    """Let the best engine do it; the result comes back as a NumPy array."""
+    state = estimator.random_state
+    source = check_random_state(state)  # refuses what is no seed
+    seed = int(state) if isinstance(state, Integral) else int(source.randint(2**31))
+    estimator.skipped_ = {}
+
+    def attempt(engine: Any) -> Output:
+        output: Output = getattr(engine, method)(engine.put(X), settings, seed, silent)
+        return replace(output, array=engine.get(output.array))
+
+    estimator.engine_, output = first_able(method, estimator.engine, attempt, estimator.skipped_.setdefault)
+    return output

@@ -1,0 +1,286 @@
+"""A whole run: what it computes, what it tells, what it writes down, and what it refuses."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import adjusted_rand_score
+
+from gpu_pipeline import InputError, KMeans, Recipe, Run, draw, engines, load, open_run, run
+from gpu_pipeline.datasets import Dataset
+from gpu_pipeline.engines import Progress, scikit_learn
+from gpu_pipeline.errors import EngineFailed, Unavailable, Unsupported
+from gpu_pipeline.pipeline import Observer
+from gpu_pipeline.recipe import STEPS, make
+
+N = 120
+VALUES: dict[str, Any] = {
+    "engine": "scikit_learn",
+    "reduce": {"n_components": 5},
+    "embed": {"perplexity": 10, "iterations": 250},
+    "cluster": {"n_clusters": 3},
+}
+
+
+def clouds(n: int = N, d: int = 8, labels: bool = True) -> Dataset:
+    """Three clouds far apart, every third row of one, out of a data set three times as long."""
+    rng = np.random.default_rng(0)
+    y = np.arange(n) % 3
+    X = rng.normal(size=(n, d)) + 20 * y[:, None]
+    return Dataset("clouds", X, y if labels else None, rows=np.arange(n) * 3, total=3 * n, source="made")
+
+
+class Diary(Observer):
+    """Keeps all that it is told."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, str]] = []
+        self.notes: list[str] = []
+
+    def note(self, sentence: str) -> None:
+        self.notes.append(sentence)
+
+    def begin(self, step: str, engine: str | None) -> None:
+        self.events.append(("begin", step))
+
+    def end(self, step: str, seconds: float) -> None:
+        assert seconds >= 0
+        self.events.append(("end", step))
+
+
+@pytest.fixture(scope="module")
+def made() -> tuple[Run, Diary]:
+    diary = Diary()
+    return run(make(VALUES), clouds(), observer=diary), diary
+
+
+def test_a_run_has_numpy_arrays_and_a_table(made: tuple[Run, Diary]) -> None:
+    result, _ = made
+    for array, columns in ((result.embedding, 2), (result.features, 5)):
+        assert array.shape == (N, columns)
+        assert array.dtype == np.float32
+    points = result.points
+    assert points.columns.tolist() == ["row", "x", "y", "label", "cluster", "neighbor_recall", "misfit"]
+    assert points["row"].tolist() == list(range(0, 3 * N, 3))
+    assert points["label"].tolist() == [row % 3 for row in range(N)]
+    assert points["cluster"].dtype == np.int32
+    assert points["misfit"].dtype == bool
+    assert adjusted_rand_score(points["label"], points["cluster"]) > 0.8  # by chance 0
+    assert result.path is None
+
+
+def test_steps_come_in_order_and_each_is_timed(made: tuple[Run, Diary]) -> None:
+    result, diary = made
+    assert diary.events == [(event, step) for step in STEPS for event in ("begin", "end")]
+    assert tuple(result.record.seconds) == STEPS
+    assert result.record.engines == dict.fromkeys(("reduce", "embed", "cluster", "score"), "scikit_learn")
+    assert result.record.skipped == {}
+    assert result.record.transfer.keys() == {"reduce", "embed", "cluster"}
+
+
+def test_the_record_says_what_was_done(made: tuple[Run, Diary]) -> None:
+    result, diary = made
+    record = result.record
+    assert record.recipe == make(VALUES)
+    assert record.preprocess == "none"
+    assert record.dataset == {
+        "name": "clouds",
+        "source": "made",
+        "n": N,
+        "total": 3 * N,
+        "columns": 8,
+        "image_shape": None,
+        "digest": clouds().digest(),
+    }
+    assert record.facts["embed"]["iterations"] == 250
+    assert 0.9 < record.facts["reduce"]["explained_variance_ratio"] <= 1
+    assert record.facts["cluster"]["inertia"] > 0
+    # What is shown is what is kept.
+    assert record.notes == diary.notes
+    assert any("scikit-learn exaggerates for 250 iterations, not 125" in note for note in record.notes)
+    assert record.machine
+    assert pd.Timestamp(record.created).tzinfo is not None
+
+
+def test_the_same_recipe_gives_the_same_run(made: tuple[Run, Diary]) -> None:
+    first, second = made[0], run(make(VALUES), clouds())
+    pd.testing.assert_frame_equal(first.points, second.points)
+    assert first.features.tobytes() == second.features.tobytes()
+    assert first.scores.values == second.scores.values
+
+
+def test_a_run_is_seen_in_a_notebook(made: tuple[Run, Diary]) -> None:
+    assert made[0]._repr_png_().startswith(b"\x89PNG\r\n\x1a\n")
+    assert "clouds" in made[0].title()[0]
+    assert f"{N} of {3 * N} points" in made[0].title()[1]
+
+
+def test_the_input_is_left_alone() -> None:
+    dataset = clouds()
+    before = dataset.X.copy()
+    dataset.X.setflags(write=False)
+    run(make({**VALUES, "embed": {"method": "pca"}}), dataset)
+    np.testing.assert_array_equal(dataset.X, before)
+
+
+@pytest.mark.parametrize(("asked", "columns"), [(0, 8), (8, 8), (50, 8), (2, 2)])
+def test_reduction_keeps_columns_where_there_is_nothing_to_reduce(asked: int, columns: int) -> None:
+    result = run(make({**VALUES, "embed": {"method": "pca"}, "reduce": {"n_components": asked}}), clouds())
+    assert result.features.shape == (N, columns)
+    assert ("reduce" in result.record.engines) == (columns < 8)
+    assert tuple(result.record.seconds) == STEPS
+
+
+def test_clusters_on_the_map_or_on_the_features() -> None:
+    values = {**VALUES, "embed": {"method": "pca"}, "cluster": {"n_clusters": 7}}
+    for where, part in (("map", "embedding"), ("features", "features")):
+        result = run(make({**values, "cluster_on": where}), clouds())
+        X = np.ascontiguousarray(getattr(result, part))
+        expected = scikit_learn.kmeans(X, KMeans(n_clusters=7), 0, lambda progress: None).array
+        np.testing.assert_array_equal(result.points["cluster"], expected)
+
+
+def test_without_labels_what_needs_them_is_not_measured(tmp_path: Path) -> None:
+    result = run(make({**VALUES, "embed": {"method": "pca"}}), clouds(labels=False))
+    assert result.points.columns.tolist() == ["row", "x", "y", "cluster", "neighbor_recall"]
+    assert {name for name, value in result.scores.values.items() if value is None} == {
+        *("accuracy", "purity", "ari", "nmi", "label_accuracy")
+    }
+    assert open_run(result.save(tmp_path)).scores.values == result.scores.values
+
+
+def test_images_go_to_the_store_and_come_back(tmp_path: Path) -> None:
+    result = run(
+        make({"data": {"name": "digits", "sample": 150}, "embed": {"method": "pca"}, "engine": "scikit_learn"})
+    )
+    assert result.record.preprocess == "deskew"
+    opened = open_run(result.save(tmp_path))
+    assert opened.record == result.record
+    pd.testing.assert_frame_equal(opened.points, result.points)
+    np.testing.assert_array_equal(opened.points["label"], load("digits").y[opened.points["row"]])  # type: ignore[index]
+
+
+def test_the_default_data_set_without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GPU_PIPELINE_DATA", raising=False)
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.setenv("no_proxy", "")
+    result = run(make({"data": {"sample": 100}, "embed": {"method": "pca"}}))
+    assert result.record.dataset["name"] == "digits"
+    assert any("MNIST is not on this computer" in note for note in result.record.notes)
+
+
+@pytest.mark.parametrize(
+    ("values", "dataset", "sentence"),
+    [
+        ({}, clouds(29), "29 rows are too few for perplexity 10, which needs at least 30"),
+        ({"embed": {"method": "umap", "n_neighbors": N}, "engine": "auto"}, clouds(), f"only {N} rows"),
+        ({"cluster": {"n_clusters": N + 1}}, clouds(), f"n_clusters is {N + 1} but there are only {N} rows"),
+        ({"preprocess": "deskew"}, clouds(), "deskew needs images"),
+        ({"embed": {"method": "pca"}, "cluster": {"n_clusters": 2}}, clouds(2), "take 3 or more"),
+        ({"embed": {"method": "pca"}}, clouds(d=1), "column"),
+    ],
+)
+def test_what_does_not_fit_the_data_is_refused_first(values: dict[str, Any], dataset: Dataset, sentence: str) -> None:
+    diary = Diary()
+    with pytest.raises(InputError, match=sentence):
+        run(make({**VALUES, **values}), dataset, observer=diary)
+    # Nothing was computed, and the one sentence is all that is said.
+    assert {step for _, step in diary.events} == {"load"}
+    assert diary.notes == []
+
+
+def test_a_start_from_two_components_needs_two_columns_in_scikit_learn() -> None:
+    with pytest.raises(Unsupported, match=r"scikit_learn: .* at least two columns"):
+        run(make({**VALUES, "engine": "scikit_learn"}), clouds(d=1))
+
+
+def test_a_note_of_the_data_is_kept_and_an_error_stands_alone() -> None:
+    noted = replace(clouds(), notes=("columns left out",))
+    diary = Diary()
+    result = run(make({**VALUES, "embed": {"method": "pca"}}), noted, observer=diary)
+    assert "columns left out" in diary.notes
+    assert "columns left out" in result.record.notes
+    diary = Diary()
+    with pytest.raises(InputError):
+        run(make({**VALUES, "cluster": {"n_clusters": N + 1}}), noted, observer=diary)
+    assert diary.notes == []
+
+
+@pytest.fixture
+def add_engine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Put an engine before all others for t-SNE; as a GPU that breaks, which cannot be had at will."""
+
+    def add(name: str, **functions: Any) -> None:
+        module = ModuleType(f"gpu_pipeline.engines.{name}")
+        module.__dict__.update(DEVICE="gpu", check=lambda: None, put=np.array, get=np.asarray, sync=lambda: None)
+        module.__dict__.update(functions)
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        monkeypatch.setitem(engines.ENGINES, "tsne", (name, "scikit_learn"))
+        monkeypatch.setattr(engines, "NAMES", (name, *engines.NAMES))
+        monkeypatch.setattr("gpu_pipeline.recipe.NAMES", engines.NAMES)
+
+    return add
+
+
+def test_an_engine_that_breaks_is_passed_over_only_by_auto(add_engine: Callable[..., None], tmp_path: Path) -> None:
+    def tsne(X: Any, *_: Any) -> Any:
+        X[:] = 0  # what a broken engine does to its own arrays harms no other
+        raise EngineFailed("memory ran out in t-SNE")
+
+    add_engine("breaking", tsne=tsne)
+    auto = make({**VALUES, "engine": "auto", "engines": {"reduce": "scikit_learn", "cluster": "scikit_learn"}})
+    diary = Diary()
+    result = run(auto, clouds(), observer=diary)
+    assert result.record.engines["embed"] == "scikit_learn"
+    assert result.record.skipped["breaking"] == "memory ran out in t-SNE"
+    assert any("breaking" in note and "memory ran out" in note for note in diary.notes)
+    np.testing.assert_array_equal(result.embedding, run(make(VALUES), clouds()).embedding)
+    with pytest.raises(EngineFailed, match="memory ran out in t-SNE"):
+        run(make({**VALUES, "engine": "auto", "engines": {"embed": "breaking"}}), clouds())
+
+
+def test_an_engine_that_is_not_there_is_passed_over_only_by_auto(add_engine: Callable[..., None]) -> None:
+    def check() -> None:
+        raise Unavailable("no device")
+
+    add_engine("absent", check=check)
+    result = run(make({**VALUES, "engine": "auto"}), clouds())
+    assert (result.record.engines["embed"], result.record.skipped["absent"]) == ("scikit_learn", "no device")
+    with pytest.raises(Unavailable, match="no device"):
+        run(make({**VALUES, "engine": "absent"}), clouds())
+
+
+def test_progress_reaches_the_observer_and_its_answer_the_engine(add_engine: Callable[..., None]) -> None:
+    answers = []
+
+    def tsne(X: Any, settings: Any, seed: int, report: Callable[[Progress], str | None]) -> engines.Output:
+        answers.append(report(Progress(done=1, total=250, kl=2.5)))
+        return engines.Output(X[:, :2], {"iterations": 1})
+
+    class Stops(Diary):
+        def progress(self, step: str, progress: Progress) -> Any:
+            self.events.append((str(progress.kl), step))
+            return "stop"
+
+    add_engine("telling", tsne=tsne)
+    diary = Stops()
+    run(make({**VALUES, "engine": "auto"}), clouds(), observer=diary)
+    assert answers == ["stop"]
+    assert ("2.5", "embed") in diary.events
+
+
+def test_the_public_names_make_a_map() -> None:
+    dataset = load("digits", sample=60)
+    result = run(Recipe(embed={"method": "pca"}, cluster=KMeans(n_clusters=5)), dataset)  # type: ignore[arg-type]
+    assert set(result.points["cluster"]) == set(range(5))
+    assert result.draw("cluster", width=400, height=300).size == (400, 300)
+    assert draw(result.points, "label", width=100, height=80).size == (100, 80)
