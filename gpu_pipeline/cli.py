@@ -141,7 +141,7 @@ def _run_and_store(recipe: Recipe, data_dir: Path | None, out: Path, as_json: bo
     if as_json:
         print(json.dumps(report.summary(made), allow_nan=False))
     else:
-        report.show(made)
+        report.show(made, notes=False)
 
 
 @app.command(name="list")

@@ -73,8 +73,8 @@ def table(rows: list[dict[str, Any]]) -> None:
     Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 500).print(out)
 
 
-def show(run: Run) -> None:
-    """Print a run's scores, engines, seconds and notes on standard output."""
+def show(run: Run, *, notes: bool = True) -> None:
+    """Print a run's scores, engines, seconds and, unless they were shown before, notes on standard output."""
     from .metrics import METRICS
 
     record = run.record
@@ -98,10 +98,11 @@ def show(run: Run) -> None:
             for step, spent in record.seconds.items()
         ]
     )
-    for engine, reason in record.skipped.items():
-        print(f"passed over: {engine}: {reason}")
-    for sentence in record.notes:
-        print(f"note: {sentence}")
+    if notes:
+        for engine, reason in record.skipped.items():
+            print(f"passed over: {engine}: {reason}")
+        for sentence in record.notes:
+            print(f"note: {sentence}")
     if run.path is not None:
         print(f"run:     {run.path}\npicture: {run.path / FILES['picture']}")
 
