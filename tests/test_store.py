@@ -338,7 +338,7 @@ def test_a_damaged_run_is_refused_by_name(tmp_path: Path, name: str, damage: str
         path.write_bytes({"truncated": content[: len(content) // 2], "empty": b"", "other": b"[]"}[damage])
     expected = "there is no run" if (name, damage) == ("record.json", "removed") else "cannot be read"
     with pytest.raises(InputError, match=expected):
-        open_run(where)
+        open_run(where, tmp_path)
 
 
 def test_features_are_never_unpickled(tmp_path: Path) -> None:
