@@ -27,7 +27,9 @@ def check() -> None:
     Unavailable
         If cuML's accelerator has replaced its estimators in this process.
     """
-    if "cuml.accel" in sys.modules:
+    # `import cuml` alone brings the module along, switched off.
+    accelerator = sys.modules.get("cuml.accel")
+    if accelerator is not None and accelerator.enabled():
         raise Unavailable("cuml.accel has replaced it in this process: unset CUML_ACCEL_ENABLED")
 
 
