@@ -24,7 +24,6 @@ LIBRARIES = (
     "cupy-cuda12x",
     "cupy-cuda13x",
     "datashader",
-    "faiss-cpu",
     "holoviews",
     "numba",
     "numpy",

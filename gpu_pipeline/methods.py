@@ -57,6 +57,9 @@ class TSNE(Settings):
     initialization
         "pca": the first two principal components, scaled so that the first has standard deviation
         1e-4 (Kobak & Berens 2019, doi:10.1038/s41467-019-13056-x); "random": normal, 1e-4.
+    min_kl_drop
+        Stop in the second phase when KL falls by less than this share of itself in 50 iterations
+        (after Belkina et al. 2019); 0 runs them all.
 
     References
     ----------
@@ -73,6 +76,7 @@ class TSNE(Settings):
     early_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.5
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.8
     initialization: Literal["pca", "random"] = "pca"
+    min_kl_drop: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
     @model_validator(mode="after")
     def _phases(self) -> TSNE:

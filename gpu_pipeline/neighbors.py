@@ -14,7 +14,7 @@ from types import ModuleType
 import numpy as np
 
 from .datasets import cache_dir
-from .engines import candidates, first_able, silent
+from .engines import engine_name, first_able, silent
 from .errors import InputError
 from .methods import Neighbors
 from .nearness import not_self
@@ -60,7 +60,7 @@ def neighbor_lists(X: np.ndarray, k: int, *, engine: str = "auto", seed: int = 0
     seed
         For engines whose order of equals depends on one.
     cache
-        Look the lists up by content, and keep them: in `neighbors/` under GPU_PIPELINE_CACHE, or else
+        Look the engine's lists up by content, and keep them: in `neighbors/` under GPU_PIPELINE_CACHE, or else
         the user's cache folder. Longer lists of the same rows serve. A cache that cannot be read or
         written is no error; it is bounded by `CACHE_BYTES`.
 
@@ -74,14 +74,19 @@ def neighbor_lists(X: np.ndarray, k: int, *, engine: str = "auto", seed: int = 0
     X = np.ascontiguousarray(X, dtype=np.float32)
     if not 1 <= k < len(X):
         raise InputError(f"k is {k} but must be at least 1 and less than the number of rows, {len(X):,}: change k.")
-    if not cache:
-        return _search(X, k, engine, seed)
-    folder, key = cache_dir() / "neighbors", _content(X)
-    lists = _read(folder, key, k, candidates("neighbors", engine))
-    if lists is None:
-        lists = _search(X, k, engine, seed)
-        _write(folder, key, lists)
-    return lists
+    key = _content(X) if cache else None
+
+    def attempt(module: ModuleType) -> tuple[np.ndarray, np.ndarray]:
+        lists = None if key is None else _read(f"{key}-{engine_name(module)}", k)
+        if lists is None:
+            lists = _search(module, X, k, seed)
+            if key is not None:
+                _write(f"{key}-{engine_name(module)}", *lists)
+        return lists
+
+    skipped: dict[str, str] = {}
+    name, (indices, distances) = first_able("neighbors", engine, attempt, skipped.setdefault)
+    return NeighborLists(indices, distances, name, skipped)
 
 
 def neighbors_of(X: np.ndarray, rows: np.ndarray, k: int) -> NeighborLists:
@@ -103,17 +108,9 @@ def neighbors_of(X: np.ndarray, rows: np.ndarray, k: int) -> NeighborLists:
     )
 
 
-def _search(X: np.ndarray, k: int, asked: str, seed: int) -> NeighborLists:
-    """Let the best engine that can find them."""
-
-    def attempt(engine: ModuleType) -> tuple[np.ndarray, np.ndarray]:
-        indices, distances = engine.neighbors(engine.put(X), Neighbors(n_neighbors=k), seed, silent).array
-        return engine.get(indices), engine.get(distances)
-
-    skipped: dict[str, str] = {}
-    name, (indices, distances) = first_able("neighbors", asked, attempt, skipped.setdefault)
-    indices = np.ascontiguousarray(indices, dtype=np.int32)
-    return NeighborLists(indices, np.ascontiguousarray(distances, dtype=np.float32), name, skipped)
+def _search(engine: ModuleType, X: np.ndarray, k: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    indices, distances = engine.get(engine.neighbors(engine.put(X), Neighbors(n_neighbors=k), seed, silent).array)
+    return np.ascontiguousarray(indices, dtype=np.int32), np.ascontiguousarray(distances, dtype=np.float32)
 
 
 def _content(X: np.ndarray) -> str:
@@ -123,16 +120,13 @@ def _content(X: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def _read(folder: Path, key: str, k: int, names: tuple[str, ...]) -> NeighborLists | None:
-    """Lists of at least k neighbours by one of the engines, the best first; None if there are none."""
-    for place, name in enumerate(names):
-        for path in sorted(folder.glob(f"{key}-{name}-*.lists")):
-            stored = int(path.stem.rpartition("-")[2])
-            arrays = _unpack(path) if stored >= k else None
-            if arrays is not None:
-                indices, distances = (np.ascontiguousarray(array[:, :k]) for array in arrays)
-                reason = f"not needed: neighbours that {name} found earlier were in the cache"
-                return NeighborLists(indices, distances, name, dict.fromkeys(names[:place], reason))
+def _read(name: str, k: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Stored lists of at least k neighbours, cut to k; None if there are none."""
+    for path in sorted(_folder().glob(f"{name}-*.lists")):
+        arrays = _unpack(path) if int(path.stem.rpartition("-")[2]) >= k else None
+        if arrays is not None:
+            indices, distances = (np.ascontiguousarray(array[:, :k]) for array in arrays)
+            return indices, distances
     return None
 
 
@@ -150,23 +144,28 @@ def _unpack(path: Path) -> tuple[np.ndarray, np.ndarray] | None:
     return np.load(stream, allow_pickle=False), np.load(stream, allow_pickle=False)
 
 
-def _write(folder: Path, key: str, lists: NeighborLists) -> None:
+def _write(name: str, indices: np.ndarray, distances: np.ndarray) -> None:
     """Keep lists: written under another name and renamed, so that no reader sees half of them."""
     stream = io.BytesIO()
-    for array in (lists.indices, lists.distances):
+    for array in (indices, distances):
         np.save(stream, array, allow_pickle=False)
     content = stream.getvalue()
     if len(content) > CACHE_BYTES:
         return
+    folder = _folder()
     draft = folder / f"{uuid.uuid4().hex}.draft"
     with contextlib.suppress(OSError):  # read-only, full, or not a folder: the next run searches again
         try:
             folder.mkdir(parents=True, exist_ok=True)
             draft.write_bytes(hashlib.sha256(content).digest() + content)
-            draft.replace(folder / f"{key}-{lists.engine}-{lists.indices.shape[1]:06d}.lists")
+            draft.replace(folder / f"{name}-{indices.shape[1]:06d}.lists")
             _prune(folder)
         finally:
             draft.unlink(missing_ok=True)
+
+
+def _folder() -> Path:
+    return cache_dir() / "neighbors"
 
 
 def _prune(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
@@ -13,15 +14,15 @@ import pandas as pd
 
 from . import datasets
 from .datasets import Dataset
-from .engines import Output, Progress, first_able
-from .errors import InputError
+from .engines import Output, Progress, candidates, engine_name, first_able, load
+from .errors import InputError, Unavailable
 from .machine import facts
 from .methods import PCA, TSNE, UMAP, Settings
 from .preprocess import preprocess
 from .recipe import Recipe
 from .record import Record, Run
 from .scoring import score
-from .timing import Stopwatch, now
+from .timing import Stopwatch, nothing, now
 
 T = TypeVar("T")
 
@@ -122,6 +123,7 @@ def run(
     """
     recipe = recipe or Recipe()
     journal = _Journal(observer or Observer())
+    compiled = _compile_ahead(recipe)
     loaded = journal.step("load", lambda: dataset or _load(recipe, data_dir))
     check(recipe, loaded)
     for sentence in loaded.notes:
@@ -129,6 +131,7 @@ def run(
     how = loaded.recommended if recipe.preprocess == "auto" else recipe.preprocess
     X = journal.step("preprocess", lambda: preprocess(loaded.X, how, loaded.image_shape))
     features = _reduce(recipe, _Held(X), journal)
+    journal.step("compile", compiled.result)
     embedded = _engine_step("embed", recipe.embed, features, recipe, journal)
     clustered = embedded if recipe.cluster_on == "map" else features
     clusters = _engine_step("cluster", recipe.cluster, clustered, recipe, journal).host()
@@ -168,6 +171,28 @@ def check(recipe: Recipe, dataset: Dataset) -> None:
         )
 
 
+def _compile_ahead(recipe: Recipe) -> Future[None]:
+    """Begin to compile what the embedding will need, so that it happens while the data are loaded and reduced.
+
+    The step "compile" is what is left to wait for then; after a computer's first run, nothing.
+    """
+
+    def compile_kernels() -> None:
+        method = recipe.method("embed")
+        for name in candidates(method, recipe.engine_of("embed")):
+            try:
+                engine = load(name)
+            except Unavailable:
+                continue  # said by the step itself
+            getattr(engine, "compile", nothing)()
+            return
+
+    compiler = ThreadPoolExecutor(1, "compile")
+    future = compiler.submit(compile_kernels)
+    compiler.shutdown(wait=False)
+    return future
+
+
 def _load(recipe: Recipe, data_dir: str | Path | None) -> Dataset:
     data = recipe.data
     return datasets.load(
@@ -196,8 +221,7 @@ def _engine_step(step: str, settings: Settings, X: _Held, recipe: Recipe, journa
     method = recipe.method(step)
 
     def attempt(engine: ModuleType) -> Output:
-        name = engine.__name__.rpartition(".")[2]
-        journal.observer.begin(step, name)
+        journal.observer.begin(step, engine_name(engine))
         with journal.transfer.measure(step, engine.sync):
             array = X.on(engine)
         with journal.work.measure(step, engine.sync):

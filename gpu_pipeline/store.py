@@ -141,7 +141,8 @@ def list_runs(folder: str | Path = "runs") -> list[Path]:
 def folder_name(run: Run) -> str:
     """Name of a run's folder: data, method, engine, and a hash of recipe and content."""
     record = run.record
-    content = f"{record.recipe.digest()} {record.dataset['digest']} {sorted(record.engines.items())}"
+    makers = [record.engines.get(step) for step in ("reduce", "embed", "cluster")]
+    content = f"{record.recipe.digest()} {record.dataset['digest']} {makers}"
     data = re.sub(r"[^a-z0-9]+", "-", record.dataset["name"].lower()).strip("-")[:40] or "data"
     engine = record.engines["embed"].replace("_", "-")
     return f"{data}-{record.recipe.embed.method}-{engine}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"

@@ -31,10 +31,10 @@ T = TypeVar("T")
 
 ENGINES: dict[str, tuple[str, ...]] = {
     "pca": ("rapids", "scikit_learn"),
-    "tsne": ("rapids", "scikit_learn"),
+    "tsne": ("rapids", "mesh", "scikit_learn"),
     "umap": ("rapids", "umap_learn"),
     "kmeans": ("rapids", "scikit_learn"),
-    "neighbors": ("rapids", "scikit_learn"),
+    "neighbors": ("rapids", "mesh", "scikit_learn"),
 }
 """Method -> names of the engines that know it; "auto" takes the first that is available."""
 
@@ -105,6 +105,11 @@ def load(name: str) -> ModuleType:
     module = importlib.import_module(f"{__name__}.{name}")
     module.check()
     return module
+
+
+def engine_name(module: ModuleType) -> str:
+    """The name in `ENGINES` of an engine's module."""
+    return module.__name__.rpartition(".")[2]
 
 
 def candidates(method: str, name: str = "auto") -> tuple[str, ...]:

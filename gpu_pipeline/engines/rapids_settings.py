@@ -46,6 +46,8 @@ def tsne(settings: methods.TSNE, n: int, seed: int) -> tuple[dict[str, Any], tup
     notes = ["cuML's t-SNE interpolates repulsion on 50 x 50 boxes, however far the map spreads"]
     if late_iterations and 2 * rate != late_rate:
         notes.append(f"cuML's second learning rate is twice the first, {2 * rate:g}, not {late_rate:g}")
+    if settings.min_kl_drop:
+        notes.append("cuML runs all iterations, however little KL falls")
     if settings.initialization == "random":
         notes.append("cuML's random start is uniform within 1e-4, not normal")
     arguments = {

@@ -70,6 +70,8 @@ def tsne(X: np.ndarray, settings: methods.TSNE, seed: int, report: Report) -> Ou
         notes.append(f"scikit-learn keeps the first learning rate, {early_rate:g}, in the second phase ({late_rate:g})")
     if (settings.early_momentum, settings.momentum) != (0.5, 0.8):
         notes.append("scikit-learn's momentum is 0.5, then 0.8")
+    if settings.min_kl_drop:
+        notes.append("scikit-learn runs all iterations, however little KL falls")
     model = manifold.TSNE(
         perplexity=settings.perplexity,
         early_exaggeration=settings.early_exaggeration,
