@@ -17,20 +17,28 @@ from hypothesis import strategies as st
 from gpu_pipeline.errors import InputError
 from gpu_pipeline.render import (
     Layout,
+    View,
     aggregate,
+    arrange,
     compare_picture,
     draw,
     fit,
     levels,
+    mark,
+    order,
     paint,
     picture,
+    places,
     plan,
     prepare,
+    shown_key,
     spread,
+    visible,
 )
 from gpu_pipeline.render import shade as shade_grid
+from gpu_pipeline.render.counting import around, blend, blocks, survey
 from gpu_pipeline.render.names import overlap
-from gpu_pipeline.render.palette import ALARM, CALM, MANY, TEN, rgb
+from gpu_pipeline.render.palette import ALARM, CALM, MANY, QUANTITY, TEN, rgb
 from gpu_pipeline.render.text import cut, width
 
 # Machado, Oliveira & Fernandes 2009 (doi:10.1109/TVCG.2009.113), severity 1, on linear RGB.
@@ -201,6 +209,154 @@ def test_majority_and_mix() -> None:
     assert np.asarray(shade_grid(grid, layer.key, "mix"))[0, 0] == pytest.approx((3 * a + b) / 4, abs=1)
 
 
+def test_purity_is_the_share_of_the_majority() -> None:
+    # Four pixels with 4 of 4, 3 of 4 and 2 of 4 points of one class, and 1 of 3, which has the ramp's end too, all
+    # 8 pixels apart. Then a pixel with one c, 3 pixels beside one with three d's: both have 3 of 4.
+    label = ["a"] * 4 + ["a", "a", "a", "b"] + ["a", "a", "b", "b"] + ["a", "b", "c"] + ["c"] + ["d"] * 3
+    x = np.repeat([0.5, 8.5, 16.5, 24.5, 32.5, 35.5], [4, 4, 4, 3, 1, 3])
+    (layer,) = prepare(pd.DataFrame({"x": x, "y": 0.5, "label": label}), colour="label")
+    grid = aggregate(layer, View((0, 40), (0, 1), 40, 1))
+    pixels = np.asarray(shade_grid(grid, layer.key, "purity"))[0]
+    half = QUANTITY[127:129].mean(axis=0)  # the middle of 256 colours lies between two of them
+    assert pixels[0] == pytest.approx(QUANTITY[255], abs=1)
+    assert pixels[8] == pytest.approx(half, abs=3)
+    assert pixels[16] == pytest.approx(QUANTITY[0], abs=1)
+    assert pixels[24].tolist() == pixels[16].tolist()
+    assert pixels[32] == pytest.approx(half, abs=3)
+    assert pixels[35] == pytest.approx(half, abs=3)
+    assert (pixels[33:35] == 255).all()
+    key = shown_key(layer.key, "purity")
+    assert (key.kind, key.limits) == ("quantity", (0.5, 1.0))
+    assert shown_key(layer.key, "mix") is layer.key
+
+
+@pytest.mark.parametrize("colour", ["label", "quality"])
+def test_density_of_any_column_is_the_map_of_density(colour: str) -> None:
+    points = table(3000).assign(quality=np.linspace(0, 1, 3000))
+    as_mode = draw(points, colour, mode="density", width=200, height=200)
+    assert (np.asarray(as_mode) == np.asarray(draw(points, "density", width=200, height=200))).all()
+
+
+def test_mixing_many_pixels_is_the_weighted_mean_of_colours() -> None:
+    points = table(20_000)
+    (layer,) = prepare(points, colour="label")
+    grid = aggregate(layer, fit(layer.frame, 40, 40))
+    total = grid.counts.sum(axis=2)
+    lit = np.flatnonzero(total)
+    expected = (grid.counts.reshape(-1, 10)[lit] @ layer.key.colours) / total.reshape(-1)[lit][:, None]
+    assert blend(grid.counts, lit, layer.key.colours) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_grid_in_one_pass() -> None:
+    counts = np.random.default_rng(0).poisson(0.3, (30, 40, 5)).astype(np.uint32)
+    total, top, most, kinds = survey(counts)
+    assert (total == counts.sum(axis=2)).all()
+    assert (top == counts.argmax(axis=2)).all()
+    assert (most == counts.max(axis=2)).all()
+    assert (kinds == (counts > 0).sum(axis=2)).all()
+    near = around(counts, 2)
+    assert near[10, 20].tolist() == counts[8:13, 18:23].sum(axis=(0, 1)).tolist()
+    assert near[0, 39].tolist() == counts[:3, 37:].sum(axis=(0, 1)).tolist()
+    # Blocks of 7 pixels: 30 = 4 * 7 + 2 rows and 40 = 5 * 7 + 5 columns.
+    coarse = blocks(counts, 7)
+    assert coarse.shape == (5, 6, 5)
+    assert coarse[0, 0].tolist() == counts[:7, :7].sum(axis=(0, 1)).tolist()
+    assert coarse[4, 5].tolist() == counts[28:, 35:].sum(axis=(0, 1)).tolist()
+
+
+WINDOWS = [None, ((-4, 9), (-3, 10)), ((9, 11), (-1, 1)), ((30, 40), (30, 40)), ((10, 10.001), (0, 0.001))]
+
+
+@pytest.mark.parametrize("colour", ["label", "density", "quality"])
+@pytest.mark.parametrize("window", WINDOWS)
+def test_points_in_order_give_the_same_grid(colour: str, window: Any) -> None:
+    points = table(20_000).assign(quality=np.where(np.arange(20_000) % 7, np.linspace(0, 1, 20_000), np.nan))
+    points.loc[3, "x"] = 1e4  # an outlier must neither be lost nor leave all others in one cell
+    (layer,) = prepare(points, colour=colour)
+    made = order(points.x.to_numpy(), points.y.to_numpy())
+    assert np.sort(made.rows).tolist() == list(range(20_000))
+    assert np.diff(made.starts).max() < 2000
+    arranged = arrange(layer, made)
+    view = fit(layer.frame, 90, 70, *(window or ()))
+    one, other = aggregate(layer, view), aggregate(arranged, view)
+    assert (one.counts == other.counts).all()
+    assert (one.sums is None) == (other.sums is None) == (colour != "quality")
+    if one.sums is not None and other.sums is not None:
+        assert other.sums == pytest.approx(one.sums, abs=1e-4)
+    assert visible(layer, view).tolist() == visible(arranged, view).tolist()
+    assert len(visible(layer, view)) == one.counts.sum()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(*[st.floats(-1e6, 1e6, width=32)] * 2), min_size=1, max_size=300),
+    st.tuples(*[st.floats(-1e6, 1e6, width=32)] * 4),
+)
+def test_no_window_misses_a_point_of_an_order(spots: list[tuple[float, float]], edges: Any) -> None:
+    x, y = np.array(spots, np.float32).T
+    x_range, y_range = sorted(edges[:2]), sorted(edges[2:])
+    found = [row for piece in order(x, y).pieces(tuple(x_range), tuple(y_range)) for row in order(x, y).rows[piece]]
+    inside = (x >= x_range[0]) & (x <= x_range[1]) & (y >= y_range[0]) & (y <= y_range[1])
+    assert set(np.flatnonzero(inside)) <= set(found)
+    assert len(set(found)) == len(found)
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+@pytest.mark.parametrize("colour", ["label", "quality"])
+def test_the_rest_is_grey_and_what_is_hidden_is_gone(ordered: bool, colour: str) -> None:
+    # Class a at x = 0 is selected, b at 1 is not, c at 2 is not shown, d at 3 is neither.
+    points = pd.DataFrame({"x": [0.0, 1, 2, 3] * 5, "y": 0.0, "label": list("abcd") * 5, "quality": 0.5})
+    (whole,) = prepare(points, colour=colour)
+    layer = arrange(whole, order(points.x.to_numpy(), points.y.to_numpy())) if ordered else whole
+    before = layer.frame.copy()
+    selected, shown = points.label.isin(["a", "c"]).to_numpy(), points.label.isin(["a", "b"]).to_numpy()
+    marked = mark(layer, selected, shown)
+    view = View((-0.5, 3.5), (-0.5, 0.5), 4, 1)
+    grid = aggregate(marked, view)
+    assert grid.rest is not None
+    assert grid.counts.shape[2] == aggregate(layer, view).counts.shape[2]
+    assert grid.counts.sum(axis=2).tolist() == [[5, 0, 0, 0]]
+    assert grid.rest.tolist() == [[0, 5, 0, 0]]
+    if grid.sums is not None:
+        assert grid.sums.tolist() == [[2.5, 0, 0, 0]]
+    pixels = np.asarray(shade_grid(grid, marked.key))[0].astype(int)
+    own = np.asarray(shade_grid(aggregate(layer, view), layer.key))[0].astype(int)
+    assert pixels[0] == pytest.approx(own[0], abs=1)
+    assert np.ptp(pixels[1]) < 15
+    assert (pixels[1] < 240).all()
+    assert (pixels[2:] == 255).all()
+    assert visible(marked, view).tolist() == np.flatnonzero(shown).tolist()
+    assert marked.frame.iloc[places(marked, view)]["x"].max() == 1
+    pd.testing.assert_frame_equal(layer.frame, before)  # a layer is shared by sessions
+    assert mark(layer) is layer
+    with pytest.raises(InputError, match="mask is of 3"):
+        mark(layer, selected[:3])
+
+
+def test_selected_points_lie_over_the_rest() -> None:
+    # One selected point among a thousand others at the same place: its pixel has its colour.
+    points = pd.DataFrame({"x": np.zeros(1001), "y": 0.0, "label": ["a"] * 1000 + ["b"]})
+    (layer,) = prepare(points, colour="label")
+    selected = np.arange(1001) == 1000
+    grid = aggregate(mark(layer, selected), fit(layer.frame, 1, 1))
+    assert np.asarray(shade_grid(grid, layer.key))[0, 0] == pytest.approx(rgb([TEN[1]])[0], abs=1)
+
+
+def test_an_order_of_other_points_is_refused() -> None:
+    (layer,) = prepare(table(20), colour="label")
+    with pytest.raises(InputError, match="order is of 3 points and the layer has 20"):
+        arrange(layer, order(np.zeros(3), np.zeros(3)))
+
+
+@pytest.mark.parametrize("n", [0, 1, 5000])
+def test_points_in_one_place_have_an_order(n: int) -> None:
+    points = pd.DataFrame({"x": np.full(n, 7.0), "y": np.full(n, -3.0), "label": np.zeros(n, int)})
+    (layer,) = prepare(points, colour="label")
+    arranged = arrange(layer, order(points.x.to_numpy(), points.y.to_numpy()))
+    assert aggregate(arranged, fit(layer.frame, 20, 20)).counts.sum() == n
+    assert aggregate(arranged, View((0, 1), (0, 1), 9, 9)).counts.sum() == 0
+
+
 def test_a_quantity_goes_along_its_ramp_and_the_unmeasured_are_grey() -> None:
     points = pd.DataFrame({"x": [0.0, 1, 2], "y": 0.0, "neighbor_recall": [0.0, 1.0, np.nan]})
     image = np.asarray(draw(points, "neighbor_recall", x_range=(-0.5, 2.5), y_range=(-0.5, 0.5), width=300, height=100))
@@ -362,7 +518,7 @@ def test_points_that_cannot_be_drawn(change: Callable[[pd.DataFrame], pd.DataFra
         ({"x_range": (1, 1)}, "range 1 to 1 is empty"),
         ({"y_range": (0, np.inf)}, "range 0 to inf"),
         ({"width": 0}, "0 x 800"),
-        ({"mode": "max"}, "majority or mix"),
+        ({"mode": "max"}, "majority, mix, purity or density"),
         ({"colour": "density", "mode": "mix"}, "is for classes"),
     ],
 )

@@ -1,29 +1,39 @@
 """Maps as pictures.
 
 `draw` gives the bare map, `picture` and `compare_picture` the finished ones. Drawing is a chain of pure
-stages: `prepare` (all points, once), then for each window `fit`, `aggregate`, `spread`, `shade`.
+stages: `prepare` (all points, once), then for each window `fit`, `aggregate`, `spread`, `shade`. Whoever
+draws the same points many times puts `arrange` (once) and `mark` (at each selection) between the two.
 """
 
-from .grid import Grid, View, aggregate, fit, spread
-from .layer import Key, Layer, prepare
+from .grid import Grid, View, aggregate, fit, places, spread, visible
+from .layer import Key, Layer, arrange, mark, prepare
+from .order import Order, order
 from .picture import Layout, compare_picture, draw, paint, picture, plan
-from .shading import levels, shade
+from .shading import Mode, levels, shade, shown_key
 
 __all__ = [
     "Grid",
     "Key",
     "Layer",
     "Layout",
+    "Mode",
+    "Order",
     "View",
     "aggregate",
+    "arrange",
     "compare_picture",
     "draw",
     "fit",
     "levels",
+    "mark",
+    "order",
     "paint",
     "picture",
+    "places",
     "plan",
     "prepare",
     "shade",
+    "shown_key",
     "spread",
+    "visible",
 ]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
+from .counting import scatter
 from .layer import Layer
 
 MARGIN = 0.04
@@ -35,10 +36,13 @@ class Grid:
         (height, width, inks); row 0 holds the least y. Whole numbers of points, or ink after `spread`.
     sums
         (height, width), the quantity summed over the measured points, if there is a quantity.
+    rest
+        (height, width), the points that are not selected, if some are.
     """
 
     counts: np.ndarray
     sums: np.ndarray | None = None
+    rest: np.ndarray | None = None
 
 
 def fit(
@@ -66,17 +70,23 @@ def fit(
 
 def aggregate(layer: Layer, view: View) -> Grid:
     """Count the points in each pixel, ink by ink; those outside the window are left out."""
-    inks = len(layer.frame["ink"].cat.categories)
+    frame = _near(layer, view)
+    inks = len(frame["ink"].cat.categories)
     quantity = layer.key.kind == "quantity"
-    if layer.frame.empty:
-        empty = np.zeros((view.height, view.width), np.float32)
-        return Grid(np.zeros((*empty.shape, inks), np.uint32), empty if quantity else None)
-    canvas = datashader.Canvas(view.width, view.height, view.x_range, view.y_range)
-    counts = canvas.points(layer.frame, "x", "y", datashader.by("ink", datashader.count())).values
-    if not quantity:
-        return Grid(counts)
-    sums = canvas.points(layer.frame, "x", "y", datashader.sum("value")).values
-    return Grid(counts, np.nan_to_num(sums))
+    shape = (view.height, view.width)
+    if frame.empty:
+        counts, sums = np.zeros((*shape, inks), np.uint32), np.zeros(shape, np.float32)
+    else:
+        canvas = datashader.Canvas(view.width, view.height, view.x_range, view.y_range)
+        counts = canvas.points(frame, "x", "y", datashader.by("ink", datashader.count())).values
+        if quantity and layer.marked:
+            frame = frame[frame["ink"].cat.codes.to_numpy() < layer.inks]
+        if quantity:
+            sums = np.zeros(shape, np.float32)
+            if not frame.empty:
+                sums = np.nan_to_num(canvas.points(frame, "x", "y", datashader.sum("value")).values)
+    rest = counts[..., layer.inks] if layer.marked else None
+    return Grid(counts[..., : layer.inks], sums if quantity else None, rest)
 
 
 def spread(grid: Grid) -> Grid:
@@ -85,27 +95,57 @@ def spread(grid: Grid) -> Grid:
     The discs would cover a third of the window if none overlapped, with a radius of at most a 300th
     of its side: 2.7 pixels for 5,000 points on 800 x 800, 1 for 70,000, single pixels from 120,000 on.
     """
-    height, width, inks = grid.counts.shape
-    n = int(grid.counts.sum())
+    height, width, _ = grid.counts.shape
+    n = int(grid.counts.sum()) + (0 if grid.rest is None else int(grid.rest.sum()))
     radius = min(np.sqrt(height * width / (3 * np.pi * max(n, 1))), max(min(height, width) / 300, 1.5))
-    reach = int(np.ceil(radius - 0.5))
     if n == 0 or radius < 0.75:
         return grid
-    lit = np.flatnonzero(np.einsum("ijk->ij", grid.counts))
-    ink = grid.counts.reshape(-1, inks)[lit].astype(np.float32)
-    if grid.sums is not None:
-        ink = np.column_stack([ink, grid.sums.reshape(-1)[lit].astype(np.float32)])
-    stride = width + 2 * reach
-    place = (lit // width + reach) * stride + lit % width + reach
-    out = np.zeros(((height + 2 * reach) * stride, ink.shape[1]), np.float32)
-    for dy in range(-reach, reach + 1):
-        for dx in range(-reach, reach + 1):
-            covered = min(max(radius + 0.5 - np.hypot(dx, dy), 0.0), 1.0)
-            if covered > 0:
-                # No place occurs twice in one shift, so that plain addition is enough.
-                out[place + dy * stride + dx] += np.float32(covered) * ink
-    out = out.reshape(height + 2 * reach, stride, -1)[reach : reach + height, reach : reach + width]
-    return Grid(out[..., :inks], None if grid.sums is None else out[..., inks])
+    reach = int(np.ceil(radius - 0.5))
+    away = np.arange(-reach, reach + 1)
+    covered = np.clip(radius + 0.5 - np.hypot(away[:, None], away), 0, 1).astype(np.float32)
+
+    def discs(amount: np.ndarray | None) -> np.ndarray | None:
+        return None if amount is None else scatter(amount[..., None], covered, reach)[..., 0]
+
+    return Grid(scatter(grid.counts, covered, reach), discs(grid.sums), discs(grid.rest))
+
+
+def visible(layer: Layer, view: View) -> np.ndarray:
+    """Positions in the table of the points in the window, ascending, without those that `mark` left out."""
+    found = places(layer, view)
+    return found if layer.order is None else np.sort(layer.order.rows[found])
+
+
+def places(layer: Layer, view: View) -> np.ndarray:
+    """Places in the layer's own frame of the points in the window, without those that `mark` left out."""
+    (x0, x1), (y0, y1) = view.x_range, view.y_range
+    x, y = layer.frame["x"].to_numpy(), layer.frame["y"].to_numpy()
+    codes = layer.frame["ink"].cat.codes.to_numpy()
+    pieces = [slice(0, len(x))] if layer.order is None else layer.order.pieces(view.x_range, view.y_range)
+    found = [np.empty(0, np.int64)]
+    for piece in pieces:
+        here = (x[piece] >= x0) & (x[piece] <= x1) & (y[piece] >= y0) & (y[piece] <= y1)
+        if layer.marked:
+            here &= codes[piece] <= layer.inks
+        found.append(np.flatnonzero(here) + piece.start)
+    return np.concatenate(found)
+
+
+def _near(layer: Layer, view: View) -> pd.DataFrame:
+    """The points in the window, with others around it; all where they are most of them anyway."""
+    frame = layer.frame
+    if layer.order is None or frame.empty:
+        return frame
+    pieces = layer.order.pieces(view.x_range, view.y_range)
+    if sum(piece.stop - piece.start for piece in pieces) > 0.7 * len(frame):
+        return frame
+    columns: dict[str, np.ndarray | pd.Categorical] = {}
+    for name in map(str, frame):
+        values = frame[name].cat.codes.to_numpy() if name == "ink" else frame[name].to_numpy()
+        part = np.concatenate([values[:0], *(values[piece] for piece in pieces)])
+        categories = frame["ink"].cat.categories
+        columns[name] = pd.Categorical.from_codes(part, categories=categories) if name == "ink" else part
+    return pd.DataFrame(columns, copy=False)
 
 
 def _range(values: pd.Series, given: Range | None) -> Range:

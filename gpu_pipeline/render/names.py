@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .counting import blocks
 from .grid import Grid
 from .layer import Key
 from .text import cut, width
@@ -52,7 +53,7 @@ def place_names(grid: Grid, key: Key, size: int, halo: int) -> tuple[Name, ...]:
     if key.kind != "classes" or len(key.names) > inks:
         return ()
     block = max(min(height, map_width) // BLOCKS, 1)
-    amount = _smooth(_blocks(grid.counts, block))
+    amount = _smooth(blocks(grid.counts, block))
     total = np.maximum(amount.sum(axis=-1), 1)
     placed: list[Name] = []
     for ink in np.argsort(-amount.sum(axis=(0, 1)), kind="stable")[: len(key.names)]:
@@ -77,13 +78,6 @@ def place_names(grid: Grid, key: Key, size: int, halo: int) -> tuple[Name, ...]:
 def overlap(one: Box, other: Box) -> bool:
     """Whether two boxes have pixels in common."""
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
-
-
-def _blocks(counts: np.ndarray, block: int) -> np.ndarray:
-    """Counts summed over square blocks, (rows, columns, inks) float32."""
-    for axis in (1, 0):
-        counts = np.add.reduceat(counts, np.arange(0, counts.shape[axis], block), axis=axis)
-    return counts.astype(np.float32)
 
 
 def _smooth(amount: np.ndarray) -> np.ndarray:
