@@ -14,6 +14,7 @@ from .errors import EngineFailed, InputError, Unavailable, Unsupported
 
 if TYPE_CHECKING:
     from .recipe import Recipe
+    from .record import Run
 
 app = typer.Typer(
     help="Turn a large set of high-dimensional things into a map that can be trusted.",
@@ -230,6 +231,74 @@ def compare(
         report.show_comparison(comparison)
 
 
+@app.command(name="report")
+def report_command(
+    name: RunName,
+    other: Annotated[str | None, typer.Argument(help="A second run on the same rows, to compare it with.")] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="The file to write; by default report.html in the run's folder.")
+    ] = None,
+    out: Store = Path("runs"),
+) -> None:
+    """One HTML file with a run's pictures, scores, confusion and origin; two runs are compared as well."""
+    from . import page, store
+
+    folder = store.find(name, out)
+    opened = [store.open_run(each, out) for each in (name, other) if each is not None]
+    if to is None:
+        to = (
+            folder / "report.html"
+            if other is None
+            else folder.parent / f"report-{'-'.join(map(_name_of, opened))}.html"
+        )
+    print(page.write(opened, to))
+
+
+@app.command()
+def dashboard(
+    file: Annotated[
+        Path | None, typer.Argument(help="A file of points (.parquet, .csv, .feather, .npy) to look at.")
+    ] = None,
+    x: Annotated[str | None, typer.Option(help="Its column with the points' places along x.")] = None,
+    y: Annotated[str | None, typer.Option(help="The same along y.")] = None,
+    out: Store = Path("runs"),
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 5006,
+    address: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 opens it to the network.")] = "127.0.0.1",
+    allow_websocket_origin: Annotated[
+        list[str] | None, typer.Option(help="HOST:PORT under which other computers reach it; may be repeated.")
+    ] = None,
+    basic_auth: Annotated[
+        str | None,
+        typer.Option(
+            envvar="GPU_PIPELINE_BASIC_AUTH",
+            show_envvar=True,
+            help="A password, or a JSON file with names and passwords. Other users see what a command line says.",
+        ),
+    ] = None,
+    num_threads: Annotated[
+        int | None, typer.Option(help="Threads that answer different people at once; 0 is one for each processor.")
+    ] = None,
+    prefix: Annotated[str | None, typer.Option(help="Path below which it is served, behind a proxy.")] = None,
+    show: Annotated[bool, typer.Option(help="Open a browser.")] = True,
+) -> None:
+    """Explore the stored runs, or a file of one's own, in a browser."""
+    from .dashboard.server import OpenFile, serve
+
+    if file is None and (x is not None or y is not None):
+        raise InputError("--x and --y name columns of a file, but there is none: give its path.")
+    serve(
+        out,
+        None if file is None else OpenFile(file.expanduser(), x, y),
+        port=port,
+        address=address,
+        allow_websocket_origin=allow_websocket_origin or (),
+        basic_auth=basic_auth,
+        num_threads=num_threads,
+        prefix=prefix,
+        show=show,
+    )
+
+
 @app.command()
 def data(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """The known data sets and where they lie."""
@@ -255,6 +324,10 @@ def doctor(data_dir: DataDir = None, as_json: AsJson = False) -> None:
         print(json.dumps(findings))
     else:
         show(findings)
+
+
+def _name_of(run: Run) -> str:
+    return run.path.name if run.path is not None else run.title()[0]
 
 
 def _nested(flags: dict[tuple[str, ...], Any]) -> dict[str, Any]:

@@ -14,6 +14,11 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+def since(moment: str) -> float:
+    """Seconds from a moment that `now` gave, in whatever process, to this one; never less than 0."""
+    return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds())
+
+
 def seconds() -> float:
     """A clock that only runs forward, in seconds from an arbitrary start."""
     return time.perf_counter()

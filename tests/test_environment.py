@@ -10,7 +10,8 @@ ROOT = Path(__file__).parents[1]
 
 
 def name(requirement: str) -> str:
-    return re.split(r"[\[<>=!; ]", requirement)[0]
+    """Of a requirement, as PyPI writes it; conda-forge has underscores in some."""
+    return re.split(r"[\[<>=!; ]", requirement)[0].replace("_", "-")
 
 
 def conda() -> dict[str, str]:

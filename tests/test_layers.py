@@ -16,8 +16,9 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (
     ("__main__",),
-    ("cli", "dashboard"),
-    ("doctor", "progress", "sklearn"),
+    ("cli",),
+    ("dashboard",),
+    ("doctor", "page", "progress", "sklearn"),
     ("report",),
     ("pipeline",),
     ("store",),

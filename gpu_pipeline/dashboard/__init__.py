@@ -1,0 +1,1 @@
+"""The dashboard: look at a large map in a browser."""

@@ -1,0 +1,183 @@
+"""A person's own file of points: a map that some other program made, with whatever columns it has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ..datasets.tables import TABLES
+from ..errors import InputError, unknown_name
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+AXES = (("x", "y"), ("tsne_1", "tsne_2"), ("umap_1", "umap_2"), ("pc_1", "pc_2"), ("dim_1", "dim_2"))
+"""Names of the two columns that are taken for places if none are named, in any case of letters, the likeliest first."""
+
+MOST_CATEGORIES = 10_000
+"""Text with no more different values than this is kept as codes: ten million labels fill 10 MB and not 200."""
+
+
+@dataclass(frozen=True)
+class OpenFile:
+    """A file to look at.
+
+    Attributes
+    ----------
+    path
+        Where it lies.
+    x, y
+        Its columns of places; None for the usual ones, see `AXES`.
+    """
+
+    path: Path
+    x: str | None = None
+    y: str | None = None
+
+    def points(self) -> pd.DataFrame:
+        """Its points, see `open_file`: one copy for all who ask, read again only when the file has changed."""
+        try:
+            stat = self.path.stat()
+        except OSError as error:
+            raise InputError(f"cannot read {self.path} ({error.strerror}): give the path of a file.") from None
+        return _points(self, (stat.st_mtime_ns, stat.st_size))
+
+
+@lru_cache(maxsize=2)
+def _points(file: OpenFile, version: tuple[int, int]) -> pd.DataFrame:
+    return open_file(file.path, file.x, file.y)
+
+
+def open_file(path: str | Path, x: str | None = None, y: str | None = None) -> pd.DataFrame:
+    """The points in a file.
+
+    Parameters
+    ----------
+    path
+        A Parquet, CSV or Feather file with two columns of places, or a .npy file with an array (n, 2).
+    x, y
+        Names of the columns of places; by default the usual ones, see `AXES`.
+
+    Returns
+    -------
+    pd.DataFrame
+        `row` (place in the file from 0, or the file's own column of that name if it tells rows apart), `x`, `y`, and
+        all other columns. One that would be named as these three already are has an underscore added.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, has no rows, no such columns, or places that are no finite numbers.
+    """
+    path = Path(path).expanduser()
+    suffix = next((suffix for suffix in (*TABLES, ".npy") if path.name.lower().endswith(suffix)), None)
+    if suffix is None:
+        raise InputError(f"{path} is of a kind that cannot be shown: give a file in {', '.join((*TABLES, '.npy'))}.")
+    try:
+        if path.stat().st_size == 0:
+            raise InputError(f"{path} is empty: give a file with points in it.")
+        table = _array(path, x, y) if suffix == ".npy" else _table(path, suffix, x, y)
+    except OSError as error:
+        raise InputError(f"cannot read {path} ({error.strerror or error}): give the path of a file.") from None
+    if len(table) == 0:
+        raise InputError(f"{path.name} has no rows: give a file with points in it.")
+    places = table[["x", "y"]].to_numpy()
+    bad = np.flatnonzero(~np.isfinite(places).all(axis=1))
+    if len(bad):
+        raise InputError(
+            f"{len(bad):,} of {len(table):,} points of {path.name} have no finite place, the first in row {bad[0]} "
+            "(counted from 0): leave these rows out."
+        )
+    return table
+
+
+def _array(path: Path, x: str | None, y: str | None) -> pd.DataFrame:
+    if x is not None or y is not None:
+        raise InputError(f"{path.name} has no named columns: leave --x and --y out.")
+    try:
+        array = np.lib.format.open_memmap(path, mode="r")
+    except ValueError as error:  # also for pickled objects, which are not read
+        raise InputError(f"{path} is not a whole NumPy file of numbers ({error}): save it again.") from None
+    if array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind not in "fiu":
+        raise InputError(
+            f"{path.name} holds {array.dtype} of shape {array.shape}: give numbers of shape (n, 2), or make a map of "
+            "them with gpu-pipeline run."
+        )
+    places = {"x": _narrow(array[:, 0]), "y": _narrow(array[:, 1])}
+    return pd.DataFrame({"row": np.arange(len(array)), **places})
+
+
+def _table(path: Path, suffix: str, x: str | None, y: str | None) -> pd.DataFrame:
+    opened = TABLES[suffix](path)
+    names = opened.schema.names
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"{path.name} has two columns named {twice!r}: rename one.")
+    x, y = _axes(path.name, opened.schema, x, y)
+    table = opened.read(names)
+    columns: dict[str, pd.Series | np.ndarray] = {"row": np.arange(table.num_rows)}
+    for axis, name in (("x", x), ("y", y)):
+        columns[axis] = _narrow(table[name].to_numpy())
+    for name in names:
+        if name in (x, y):
+            continue
+        column = _column(table[name])
+        if name == "row" and _tells_rows_apart(column):
+            columns["row"] = column
+            continue
+        while name in columns:
+            name += "_"
+        columns[name] = column
+    return pd.DataFrame(columns)
+
+
+def _axes(file: str, schema: pa.Schema, x: str | None, y: str | None) -> tuple[str, str]:
+    """Names of the columns of places, known to be there and to hold numbers."""
+    from pyarrow import types
+
+    if (x is None) != (y is None):
+        raise InputError("only one of --x and --y is given: give both, or none.")
+    numbers = [f.name for f in schema if types.is_integer(f.type) or types.is_floating(f.type)]
+    if x is None or y is None:
+        lower = {name.lower(): name for name in numbers}
+        found = next((pair for pair in AXES if set(pair) <= lower.keys()), None)
+        if found is None:
+            raise InputError(
+                f"{file} has no columns named x and y: name two of its columns of numbers "
+                f"({', '.join(numbers[:8]) or 'it has none'}) with --x and --y."
+            )
+        x, y = (lower[name] for name in found)
+    for name in (x, y):
+        if name not in schema.names:
+            raise unknown_name(f"column of {file}", name, schema.names)
+        if name not in numbers:
+            raise InputError(f"the column {name!r} of {file} holds no numbers: choose another.")
+    if x == y:
+        raise InputError(f"--x and --y are both {x!r}: choose two columns.")
+    return x, y
+
+
+def _column(column: pa.ChunkedArray) -> pd.Series:
+    """A column as pandas keeps it, text with few different values as a category."""
+    from pyarrow import types
+
+    if types.is_string(column.type) or types.is_large_string(column.type):
+        coded = column.dictionary_encode().unify_dictionaries()
+        if coded.num_chunks and len(coded.chunk(0).dictionary) <= MOST_CATEGORIES:
+            column = coded
+    series: pd.Series = column.to_pandas()
+    return series
+
+
+def _tells_rows_apart(column: pd.Series) -> bool:
+    return bool(pd.api.types.is_integer_dtype(column) and not column.hasnans and column.is_unique)
+
+
+def _narrow(values: np.ndarray) -> np.ndarray:
+    """Places as float32 if that is what they are, else float64."""
+    return np.ascontiguousarray(values, dtype=np.float32 if values.dtype == np.float32 else np.float64)

@@ -1,0 +1,312 @@
+"""Runs that are being made: each in a process of its own, which outlives the page and the server that began it.
+
+All that is known of a job lies in files, so that every session and every later server sees the same:
+
+    <store>/.jobs/<id>/
+        job.json       recipe, data folder, when it began
+        status.json    how far it is, by the worker
+        lock           held by the worker as long as it lives
+        stop, cancel   asked for, if they are there
+        frames...      the map as it formed (see `film`); they move to the finished run's folder
+        worker.log     what the worker's libraries print, and why it broke if it did
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from .. import store as runs
+from ..errors import InputError
+from ..recipe import Recipe, make
+from ..timing import now, since
+from . import film
+from .paths import data_name, put_json
+
+JOBS = ".jobs"
+MOST_AT_ONCE = 4
+"""Jobs of a store that may run at a time."""
+
+MOST_KEPT = 30
+"""Ended jobs that a store remembers."""
+
+_WORKER = f"{__name__.rpartition('.')[0]}.worker"
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a job is.
+
+    Attributes
+    ----------
+    state
+        "stopped" is also a job that was ended without keeping anything: then `run` is None.
+    step, engine
+        What it does, and with which engine; None before it has begun, and of steps that no engine does.
+    done, total
+        Iterations (or stages) of the step; None where the engine does not tell.
+    kl
+        Kullback-Leibler divergence so far, in nats.
+    seconds_left
+        Until the end of the step, by its pace so far; None where there is none.
+    elapsed
+        Seconds since the job began.
+    error
+        Why it failed, in one sentence.
+    run
+        Name of the stored run.
+    frames
+        Frames of the optimisation that can be had from `Job.frame`.
+    can_stop
+        Whether `Job.stop` would keep a map: the engine reports its iterations.
+    notes
+        Sentences that a reader of the result should know.
+    """
+
+    state: Literal["running", "done", "failed", "stopped"] = "running"
+    step: str | None = None
+    engine: str | None = None
+    done: int | None = None
+    total: int | None = None
+    kl: float | None = None
+    seconds_left: float | None = None
+    elapsed: float = 0.0
+    error: str | None = None
+    run: str | None = None
+    frames: int = 0
+    can_stop: bool = False
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run that is being made, or was.
+
+    Attributes
+    ----------
+    folder
+        Where its files lie; its name is the job's `id`.
+    recipe
+        What it makes.
+    data_dir
+        Where known data sets are looked for first.
+    created
+        When it began, ISO 8601 in UTC.
+    """
+
+    folder: Path
+    recipe: Recipe
+    data_dir: str | None
+    created: str
+
+    @property
+    def id(self) -> str:
+        return self.folder.name
+
+    def status(self) -> Status:
+        """How it is now."""
+        # In this order: a worker that is gone before its last words are read has written them already.
+        alive = _held(self.folder)
+        said = read_status(self.folder)
+        if said.state != "running":
+            return said
+        if alive:
+            return replace(said, elapsed=max(said.elapsed, since(self.created)))
+        if (self.folder / "cancel").exists():
+            return replace(said, state="stopped", seconds_left=None, frames=0, can_stop=False)
+        if said.run is not None:  # the run is whole; only its frames are not
+            return replace(said, state="done", seconds_left=None, can_stop=False)
+        return replace(said, state="failed", error=self._why(said.step), seconds_left=None, can_stop=False)
+
+    def stop(self) -> None:
+        """Ask the optimisation to stop, and keep the map that it has come to as a run.
+
+        It takes effect at the engine's next report; see `Status.can_stop`.
+        """
+        (self.folder / "stop").touch()
+
+    def cancel(self) -> None:
+        """End it at once and keep nothing; a job that has ended stays as it is."""
+        if self.status().state != "running":
+            return
+        (self.folder / "cancel").touch()
+        values = _json(self.folder / "status.json")
+        # A worker that has not said its number yet, or works on another computer, sees the file.
+        if values.get("node") == platform.node() and _held(self.folder):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(values["pid"], signal.SIGKILL)
+        film.discard(self.folder)
+
+    def film(self) -> film.Film:
+        """The frames so far: their iterations, KL, positions and places."""
+        name = read_status(self.folder).run
+        kept = film.read(self.folder.parent.parent / name) if name else None
+        return kept if kept else film.read(self.folder)
+
+    def frame(self, i: int) -> np.ndarray:
+        """Places of the points `frame_rows` at frame i, (m, 2) float32; -1 is the latest.
+
+        Raises
+        ------
+        InputError
+            If there is no such frame.
+        """
+        try:
+            return self.film().frame(i)
+        except InputError:
+            # The worker thinned the frames out, or moved them to the run, between list and look.
+            return self.film().frame(i)
+
+    def frame_rows(self) -> np.ndarray:
+        """(m,) positions, among the run's points, of those that the frames show; ascending."""
+        return self.film().positions
+
+    def forget(self) -> None:
+        """Remove an ended job from the list; its run stays.
+
+        Raises
+        ------
+        InputError
+            If it still runs.
+        """
+        if self.status().state == "running":
+            raise InputError("the job still runs: stop it first.")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _why(self, step: str | None) -> str:
+        """Why a worker went without a word."""
+        try:
+            lines = (self.folder / "worker.log").read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            lines = []
+        at = f" in the step {step}" if step else ""
+        fatal = next((line for line in lines if line.startswith("Fatal Python error:")), None)
+        if fatal is None and any(line.startswith("Traceback (most recent call last)") for line in lines):
+            fatal = lines[-1]
+        if fatal is not None:
+            return f"the job broke{at} ({fatal[:200].rstrip('.')}): {self.folder / 'worker.log'} says where."
+        return f"the job's process was killed{at}: memory may have run out, or somebody ended it; start it again."
+
+
+def start(recipe: Recipe, store: Path, *, data_dir: str | Path | None = None, allowed: Collection[Path] = ()) -> Job:
+    """Begin to make a run in a process of its own.
+
+    Parameters
+    ----------
+    recipe
+        What to make; its data are a known data set, an uploaded file, or one of `allowed`.
+    store
+        Where the run is stored when it is done.
+    data_dir
+        Where known data sets are looked for first.
+    allowed
+        Files outside the store that may be read.
+
+    Raises
+    ------
+    InputError
+        If the data may not be read, the store cannot be written, or too many jobs run already.
+    """
+    store = Path(store).resolve()
+    data = recipe.data.model_copy(update={"name": data_name(recipe.data.name, store, allowed)})
+    recipe = recipe.model_copy(update={"data": data})
+    runs.writable(store)
+    known = jobs(store)
+    running = [job for job in known if job.status().state == "running"]
+    if len(running) >= MOST_AT_ONCE:
+        raise InputError(f"{len(running)} jobs run already: wait for one to end, or stop it.")
+    for old in [job for job in known if job not in running][MOST_KEPT - 1 :]:
+        old.forget()
+    created = now()
+    stamp = created[:19].replace("-", "").replace(":", "").replace("T", "-")
+    folder = store / JOBS / f"{stamp}-{uuid.uuid4().hex[:6]}"
+    job = Job(folder, recipe, None if data_dir is None else str(Path(data_dir).resolve()), created)
+    try:
+        folder.mkdir(parents=True)
+        _spawn(job)
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise InputError(f"the job cannot be started ({error.strerror or error}): free some space or memory.") from None
+    return job
+
+
+def jobs(store: Path) -> list[Job]:
+    """All jobs of a store, the newest first, also those that earlier servers began."""
+    folder = Path(store).resolve() / JOBS
+    if not folder.is_dir():
+        return []
+    found = [(where / "job.json", job) for where in folder.iterdir() if (job := read(where)) is not None]
+    return [job for _, job in sorted(found, key=lambda pair: (pair[0].stat().st_mtime_ns, pair[1].id), reverse=True)]
+
+
+def read(folder: Path) -> Job | None:
+    """The job in a folder; None if there is none, or only half of one."""
+    values = _json(folder / "job.json")
+    try:
+        return Job(folder, make(values["recipe"]), values["data_dir"], values["created"])
+    except (KeyError, TypeError, InputError):
+        return None
+
+
+def read_status(folder: Path) -> Status:
+    """What the worker last said."""
+    values = _json(folder / "status.json")
+    known = {item.name for item in fields(Status)}
+    said = {name: value for name, value in values.items() if name in known}
+    return Status(**{**said, "notes": tuple(said.get("notes", ()))})
+
+
+def _spawn(job: Job) -> None:
+    """Start the worker, and have a thread wait for its end, or it would stay in the table of processes.
+
+    The worker inherits a locked file: it is locked until the process is gone, however it goes.
+    """
+    values = {"recipe": job.recipe.model_dump(exclude_none=True), "data_dir": job.data_dir, "created": job.created}
+    put_json(job.folder / "job.json", values)
+    with (job.folder / "lock").open("wb") as lock, (job.folder / "worker.log").open("wb") as log:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = subprocess.Popen(
+            [sys.executable, "-X", "faulthandler", "-m", _WORKER, str(job.folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=[lock.fileno()],
+            start_new_session=True,  # Ctrl-C at the server's terminal is not meant for it
+        )
+    threading.Thread(target=process.wait, name=f"wait for {job.id}", daemon=True).start()
+
+
+def _held(folder: Path) -> bool:
+    """Whether a job's worker lives. Unlike its number, a lock tells it from a process that came later."""
+    try:
+        with (folder / "lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """The values in a file; none if it is not there or not whole."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}

@@ -1,0 +1,238 @@
+"""The map in the page: a Bokeh figure whose picture the server draws anew as a person moves it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import panel as pn
+from bokeh.events import DoubleTap, RangesUpdate, SelectionGeometry, Tap
+from bokeh.models import (
+    BoxSelectTool,
+    ColumnDataSource,
+    CustomJS,
+    LassoSelectTool,
+    PanTool,
+    Range1d,
+    WheelZoomTool,
+)
+from bokeh.plotting import figure
+
+from ..render import View, fit
+from .frame import Frame
+
+PAUSE = 30
+"""Milliseconds between a movement and its picture, in which further movements are gathered."""
+
+DECODE = """
+const [png] = wire.data.png;
+const {x, y, dw, dh} = wire.data;
+const turn = image.turn = (image.turn ?? 0) + 1;
+createImageBitmap(new Blob([png], {type: "image/png"})).then((bitmap) => {
+  if (image.turn !== turn) return;
+  const {width, height} = bitmap;
+  const canvas = new OffscreenCanvas(width, height);
+  const pen = canvas.getContext("2d");
+  pen.drawImage(bitmap, 0, 0);
+  const pixels = pen.getImageData(0, 0, width, height).data.buffer;
+  const Array2d = image.data.image[0].constructor;
+  image.data = {image: [new Array2d(pixels, [height, width])], x, y, dw, dh};
+});
+"""
+"""The picture comes as PNG, a tenth of its pixels' bytes, and is unpacked in the browser only."""
+
+POINT = """
+const now = performance.now();
+const send = () => { at.data = {x: [at.next[0]], y: [at.next[1]]}; at.last = performance.now(); at.timer = null; };
+at.next = [cb_obj.x, cb_obj.y];
+if (at.timer == null) at.timer = setTimeout(send, Math.max(0, 50 - (now - (at.last ?? 0))));
+"""
+"""Tell the server where the pointer is, at most twenty times in a second."""
+
+
+class MapPane:
+    """One map.
+
+    Parameters
+    ----------
+    draw
+        Gives the picture of a window, or None where there is nothing to draw.
+    selected
+        Told the shape that was drawn: "box" or "lasso", and its numbers in the map's units.
+    pointed
+        Told where the pointer rests (x, y, units for each pixel), and whether it was pressed.
+    moved
+        Told the window after each picture, with the picture.
+    home
+        Gives the window to begin with, and to go back to, for a width and height in pixels; None
+        where there is nothing to show.
+    """
+
+    def __init__(
+        self,
+        draw: Callable[[View], Frame | None],
+        selected: Callable[[str, tuple[float, ...]], object],
+        pointed: Callable[[float, float, float, bool], object],
+        moved: Callable[[View, Frame], object],
+        home: Callable[[int, int], View | None],
+    ) -> None:
+        self._draw, self._selected, self._pointed, self._moved, self.home = draw, selected, pointed, moved, home
+        self._waiting = False
+        self.size = (0, 0)
+        self._told: dict[str, int | None] = {"width": 0, "height": 0}
+        self._sources()
+        self.figure = self._figure()
+        self.pane = pn.pane.Bokeh(self.figure, sizing_mode="stretch_both", css_classes=["map"], min_height=200)  # type: ignore[no-untyped-call]
+
+    def _sources(self) -> None:
+        blank = np.zeros((1, 1), np.uint32)
+        self.image = ColumnDataSource({"image": [blank], "x": [0], "y": [0], "dw": [1], "dh": [1]}, syncable=False)
+        self.wire = ColumnDataSource({"png": [], "x": [], "y": [], "dw": [], "dh": []})
+        self.names = ColumnDataSource({"x": [], "y": [], "text": []})
+        self.rings = ColumnDataSource({"x": [], "y": [], "size": [], "colour": []})
+        self.at = ColumnDataSource({"x": [], "y": []})
+        self.wire.js_on_change("data", CustomJS(args={"wire": self.wire, "image": self.image}, code=DECODE))
+        self.at.on_change("data", lambda attr, old, new: self._hovered())
+
+    def _figure(self) -> Any:
+        self.tools = {
+            "pan": PanTool(),
+            "box": BoxSelectTool(continuous=False, renderers=[]),
+            "lasso": LassoSelectTool(continuous=False, renderers=[]),
+        }
+        wheel = WheelZoomTool()
+        plot: Any = figure(
+            x_range=Range1d(start=0, end=1),
+            y_range=Range1d(start=0, end=1),
+            tools=[*self.tools.values(), wheel],
+            active_scroll=wheel,
+            active_drag=self.tools["pan"],
+            toolbar_location=None,
+            sizing_mode="stretch_both",
+            min_border=0,
+            outline_line_color=None,
+            output_backend="canvas",
+            lod_timeout=40,  # Bokeh waits half a second after the last turn of the wheel before it tells the range
+        )
+        plot.axis.visible = False
+        plot.grid.visible = False
+        plot.background_fill_color = plot.border_fill_color = "#ffffff"
+        plot.image_rgba("image", "x", "y", "dw", "dh", source=self.image)
+        plot.text(
+            "x", "y", "text", source=self.names, text_align="center", text_baseline="middle", text_color="#17191f",
+            text_font_size="15px", text_font_style="bold", background_fill_color="#ffffff", background_fill_alpha=0.78,
+            padding=3, border_radius=4,
+        )  # fmt: skip
+        plot.scatter("x", "y", size="size", source=self.rings, fill_color=None, line_color="#ffffff", line_width=5)
+        plot.scatter("x", "y", size="size", source=self.rings, fill_color=None, line_color="colour", line_width=2.5)
+        plot.on_event(RangesUpdate, lambda event: self.refresh())
+        plot.on_event(SelectionGeometry, self._shape)
+        plot.on_event(Tap, lambda event: self._pointed(event.x, event.y, self.unit(), True))
+        plot.on_event(DoubleTap, lambda event: self.show_all())
+        # `wire` is named here because a model is only sent to the browser if another one refers to it.
+        plot.js_on_event("mousemove", CustomJS(args={"at": self.at, "wire": self.wire}, code=POINT))
+        plot.on_change("inner_width", lambda attr, old, new: self._resized(width=new))
+        plot.on_change("inner_height", lambda attr, old, new: self._resized(height=new))
+        return plot
+
+    def choose_tool(self, name: str) -> None:
+        """Make dragging move the map, or draw a box or a lasso."""
+        self.figure.toolbar.active_drag = self.tools[name]
+
+    def unit(self) -> float:
+        """Length of a pixel in the map's units."""
+        return float(self.figure.x_range.end - self.figure.x_range.start) / max(self.size[0], 1)
+
+    def refresh(self) -> None:
+        """Draw soon; what is asked for before is drawn together."""
+        if not self._waiting and min(self.size) > 0:
+            self._waiting = True
+            document = pn.state.curdoc or self.figure.document
+            document.add_timeout_callback(self._redraw, PAUSE)
+
+    def window(self) -> tuple[float, float, float, float]:
+        """The window now: x0, x1, y0, y1."""
+        x, y = self.figure.x_range, self.figure.y_range
+        return x.start, x.end, y.start, y.end
+
+    def look_at(self, view: View) -> None:
+        """Go to a window."""
+        self.figure.x_range.update(start=view.x_range[0], end=view.x_range[1])
+        self.figure.y_range.update(start=view.y_range[0], end=view.y_range[1])
+        self.refresh()
+
+    def show_all(self) -> None:
+        """Go back to where all points are in view."""
+        view = self.home(*self.size) if min(self.size) > 0 else None
+        if view is not None:
+            self.look_at(view)
+
+    def shows_all(self) -> bool:
+        """Whether the window is the one that it began with."""
+        view = self.home(*self.size)
+        wanted = [] if view is None else [*view.x_range, *view.y_range]
+        return bool(wanted) and np.allclose(self.window(), wanted, atol=1e-3 * (wanted[1] - wanted[0]))
+
+    def ring(self, places: list[tuple[float, float, str, int]]) -> None:
+        """Ring points: x, y, colour, diameter."""
+        x, y, colour, size = zip(*places, strict=True) if places else ((), (), (), ())
+        self.rings.data = {"x": list(x), "y": list(y), "colour": list(colour), "size": list(size)}
+
+    def _redraw(self) -> None:
+        self._waiting = False
+        x0, x1, y0, y1 = self.window()
+        if not (np.isfinite([x0, x1, y0, y1]).all() and x0 < x1 and y0 < y1):
+            return self.show_all()
+        view = View((x0, x1), (y0, y1), *self.size)
+        frame = self._draw(view)
+        if frame is None:
+            return None
+        png = np.frombuffer(frame.png, np.uint8)
+        self.wire.data = {"png": [png], "x": [x0], "y": [y0], "dw": [x1 - x0], "dh": [y1 - y0]}
+        text, x, y = zip(*frame.names, strict=True) if frame.names else ((), (), ())
+        self.names.data = {"x": list(x), "y": list(y), "text": list(text)}
+        self._moved(view, frame)
+        return None
+
+    def _resized(self, **told: int | None) -> None:
+        """Keep the middle and the scale, so that one unit stays as long on both axes."""
+        self._told |= told
+        size = (self._told["width"] or 0, self._told["height"] or 0)
+        if min(size) <= 0 or size == self.size:
+            return
+        old, unit = self.window(), self.unit()
+        whole = min(self.size) <= 0 or self.shows_all()
+        self.size = size
+        if whole:
+            return self.show_all()
+        half_x, half_y = unit * size[0] / 2, unit * size[1] / 2
+        x, y = (old[0] + old[1]) / 2, (old[2] + old[3]) / 2
+        return self.look_at(View((x - half_x, x + half_x), (y - half_y, y + half_y), *size))
+
+    def _shape(self, event: SelectionGeometry) -> None:
+        shape: Any = event.geometry
+        if not event.final:
+            return
+        if shape["type"] == "rect":
+            self._selected("box", (shape["x0"], shape["x1"], shape["y0"], shape["y1"]))
+        elif shape["type"] == "poly" and len(shape["x"]) >= 3:
+            self._selected("lasso", tuple(np.column_stack([shape["x"], shape["y"]]).ravel().tolist()))
+
+    def _hovered(self) -> None:
+        if self.at.data["x"]:
+            self._pointed(self.at.data["x"][0], self.at.data["y"][0], self.unit(), False)
+
+
+def window_of(window: tuple[float, float, float, float], width: int, height: int) -> View:
+    """A window from an address, widened to the shape of the plot.
+
+    Raises
+    ------
+    InputError
+        If it is not one.
+    """
+    import pandas as pd
+
+    x0, x1, y0, y1 = window
+    return fit(pd.DataFrame({"x": [x0, x1], "y": [y0, y1]}), width, height, (x0, x1), (y0, y1))

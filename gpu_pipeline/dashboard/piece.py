@@ -1,0 +1,42 @@
+"""A part of the page: HTML that the server renders, and what a person does with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import param
+from panel.custom import JSComponent
+
+HERE = Path(__file__).parent
+
+Answer = Callable[[str, Any], object]
+
+
+class Piece(JSComponent):  # type: ignore[misc]
+    """HTML with actions.
+
+    The HTML comes from `views`, which escapes every value. An element with `data-do` is an action; its
+    name and value are given to `answer`, and are as untrusted as anything that a browser sends.
+    """
+
+    html = param.String()
+    keys = param.List([], doc="Keys of the keyboard that are actions; for the header only, as is the next.")
+    theme = param.String("", doc="light, dark, or empty for what the browser prefers.")
+
+    _esm = (HERE / "piece.js").read_text(encoding="utf-8")
+    _stylesheets = [(HERE / "style.css").read_text(encoding="utf-8")]  # noqa: RUF012
+
+    def __init__(self, answer: Answer, **params: Any) -> None:
+        super().__init__(**params)  # type: ignore[no-untyped-call]
+        self._answer = answer
+
+    def _handle_msg(self, data: Any) -> None:
+        if isinstance(data, dict) and isinstance(data.get("do"), str):
+            self._answer(data["do"], data.get("value"))
+
+    def put(self, html: str) -> None:
+        """Replace what is shown, if it differs."""
+        if html != self.html:
+            self.html = html

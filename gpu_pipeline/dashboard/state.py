@@ -1,0 +1,199 @@
+"""What a person has chosen, to and from the address of the page, and the rows that it selects."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+from urllib.parse import urlencode
+
+import numpy as np
+import param
+
+How = Literal["new", "add", "subtract"]
+Kind = Literal["box", "lasso", "box2", "lasso2", "where"]
+Window = tuple[float, float, float, float]
+Pairs = tuple[tuple[str, str], ...]
+
+MODES = ("majority", "mix", "purity", "density")
+TABS = ("look", "point", "selection", "confusion", "compare", "scores", "run")
+THEMES = ("", "light", "dark")
+LONGEST = 6_000
+"""Characters of an address that every server and browser takes; a selection beyond is left out of it."""
+
+_SIGN: dict[str, How] = {"+": "add", "-": "subtract", "=": "new"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a selection: points inside a shape, or of the classes named.
+
+    Attributes
+    ----------
+    how
+        Whether the points replace those selected before, join them or leave them.
+    kind
+        "box" (`numbers` are x0, x1, y0, y1), "lasso" (x, y, x, y, ...), the same with a 2 if drawn on
+        the other map of a comparison, or "where" (`pairs`).
+    pairs
+        (column, class) of which a point must have all.
+    """
+
+    how: How
+    kind: Kind
+    numbers: tuple[float, ...] = ()
+    pairs: Pairs = ()
+
+    def to_text(self) -> str:
+        """Short text; `step_from_text` gives the step back, its numbers to seven digits."""
+        sign = next(sign for sign, how in _SIGN.items() if how == self.how)
+        if self.kind == "where":
+            return f"{sign}where:{pairs_to_text(self.pairs)}"
+        return f"{sign}{self.kind}:{','.join(f'{number:.7g}' for number in self.numbers)}"
+
+
+class Choice(param.Parameterized):  # type: ignore[misc]
+    """What one session shows."""
+
+    run = param.String("", doc="Name of the stored run; empty is the person's own file.")
+    other = param.String("", doc="The run that it is compared with.")
+    colour = param.String("label")
+    mode: Any = param.Selector(objects=list(MODES), default="majority")
+    names = param.Boolean(True)
+    hidden = param.Parameter((), doc="(column, class) pairs that the legend has switched off.")
+    limits = param.Parameter((), doc="(column, low, high): only points within.")
+    steps = param.Parameter((), doc="The selection, step by step.")
+    window = param.Parameter(None, doc="x0, x1, y0, y1 of the map, or None for all of it.")
+    point = param.Integer(-1, doc="Place in the table of the point that is held; -1 is none.")
+    tab: Any = param.Selector(objects=list(TABS), default="look")
+    theme: Any = param.Selector(objects=list(THEMES), default="")
+    tool: Any = param.Selector(objects=["pan", "box", "lasso"], default="pan")
+    how: Any = param.Selector(objects=list(get_args(How)), default="new")
+
+
+def to_query(choice: Choice) -> str:
+    """The choice as the query of an address, without what is as it would be anyway."""
+    values: dict[str, str] = {}
+    for name in ("run", "other", "colour", "mode", "tab", "theme"):
+        if getattr(choice, name) != choice.param[name].default:
+            values[name] = getattr(choice, name)
+    if not choice.names:
+        values["names"] = "0"
+    if choice.hidden:
+        values["hide"] = pairs_to_text(choice.hidden)
+    if choice.limits:
+        values["within"] = pairs_to_text(tuple((c, f"{low:.7g}~{high:.7g}") for c, low, high in choice.limits))
+    if choice.point >= 0:
+        values["point"] = str(choice.point)
+    if choice.window is not None:
+        values["view"] = ",".join(f"{number:.7g}" for number in choice.window)
+    selected = ";".join(step.to_text() for step in choice.steps)
+    if selected and len(selected) <= LONGEST:
+        values["select"] = selected
+    return "?" + urlencode(values) if values else ""
+
+
+def from_query(query: Mapping[str, str]) -> dict[str, Any]:
+    """The values of a `Choice` that an address names; what it holds otherwise is passed over.
+
+    An address may come from anyone: names are only compared with known ones later, never opened.
+    """
+    values: dict[str, Any] = {name: query[name] for name in ("run", "other", "colour") if query.get(name)}
+    for name, known in (("mode", MODES), ("tab", TABS), ("theme", THEMES)):
+        if query.get(name) in known:
+            values[name] = query[name]
+    if query.get("names") == "0":
+        values["names"] = False
+    if query.get("hide"):
+        values["hidden"] = pairs_from_text(query["hide"])
+    if query.get("point", "").isdecimal() and len(query["point"]) < 12:
+        values["point"] = int(query["point"])
+    window = _numbers(query.get("view", ""))
+    if len(window) == 4 and window[0] < window[1] and window[2] < window[3]:
+        values["window"] = window
+    limits = []
+    for column, text in pairs_from_text(query.get("within", "")):
+        ends = _numbers(text.replace("~", ","))
+        if len(ends) == 2:
+            limits.append((column, *ends))
+    if limits:
+        values["limits"] = tuple(limits)
+    steps = tuple(filter(None, map(step_from_text, query.get("select", "")[:LONGEST].split(";"))))
+    if steps:
+        values["steps"] = steps
+    return values
+
+
+def step_from_text(text: str) -> Step | None:
+    """A step from its text; None if it is not one."""
+    kind, _, rest = text[1:].partition(":")
+    how = _SIGN.get(text[:1])
+    if how is None:
+        return None
+    if kind == "where" and (pairs := pairs_from_text(rest)):
+        return Step(how, "where", pairs=pairs)
+    numbers = _numbers(rest)
+    if kind in ("box", "box2") and len(numbers) == 4 and numbers[0] <= numbers[1] and numbers[2] <= numbers[3]:
+        return Step(how, kind, numbers)  # type: ignore[arg-type]
+    if kind in ("lasso", "lasso2") and len(numbers) >= 6 and len(numbers) % 2 == 0:
+        return Step(how, kind, numbers)  # type: ignore[arg-type]
+    return None
+
+
+def pairs_to_text(pairs: Pairs) -> str:
+    """`column=value` pairs with commas between; the three signs are doubled up inside values."""
+    return ",".join("=".join(map(_quoted, pair)) for pair in pairs)
+
+
+def pairs_from_text(text: str) -> Pairs:
+    """Pairs from their text, those that are none left out."""
+    pairs = [tuple(map(_unquoted, part.split("="))) for part in text.split(",")]
+    return tuple(pair for pair in pairs if len(pair) == 2 and pair[0])
+
+
+def _quoted(value: str) -> str:
+    for number, sign in enumerate("!,=;"):
+        value = value.replace(sign, f"!{number}")
+    return value
+
+
+def _unquoted(value: str) -> str:
+    for number, sign in reversed(list(enumerate("!,=;"))):
+        value = value.replace(f"!{number}", sign)
+    return value
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    """Numbers from text with commas between; none if one is not finite."""
+    try:
+        numbers = tuple(float(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        return ()
+    return numbers if all(map(math.isfinite, numbers)) else ()
+
+
+def selected(steps: tuple[Step, ...], n: int, matching: Callable[[Step], np.ndarray]) -> np.ndarray | None:
+    """Which of n points the steps select, (n,) bool; None if there is no step.
+
+    Parameters
+    ----------
+    steps
+        One after the other.
+    n
+        Points.
+    matching
+        Gives the points that a step names, (n,) bool.
+    """
+    if not steps:
+        return None
+    mask = np.zeros(n, bool)
+    for step in steps:
+        hit = matching(step)
+        if step.how == "new":
+            mask = hit.copy()
+        elif step.how == "add":
+            mask |= hit
+        else:
+            mask &= ~hit
+    return mask

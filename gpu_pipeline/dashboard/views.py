@@ -1,0 +1,218 @@
+"""What the page says, as HTML: pure functions of what is open and what was chosen.
+
+Every value goes through Jinja's autoescape: a label of a person's data is text, never HTML.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
+
+from ..render import Key, shown_key
+from ..render.palette import DENSITY, QUANTITY
+from .frame import Frame
+from .images import encode
+from .opened import Opened
+from .state import Choice
+
+_pages = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+)
+
+METHODS = {"tsne": "t-SNE", "umap": "UMAP", "pca": "PCA"}
+MODE_TEXTS = (
+    ("majority", "majority"),
+    ("mix", "mix of colours"),
+    ("purity", "purity"),
+    ("density", "density"),
+)
+TOOLS = (
+    ("pan", "Move", "Drag to move, turn the wheel to zoom (M)"),
+    ("box", "Box", "Drag a box to select (B)"),
+    ("lasso", "Lasso", "Draw around points to select them (L)"),
+)
+HOWS = (
+    ("new", "New", "A shape begins a new selection"),
+    ("add", "Add", "A shape adds to the selection (+)"),
+    ("subtract", "Subtract", "A shape takes away from the selection (-)"),
+)
+TAB_TEXTS = (
+    ("look", "Look", "Runs, colours, filters"),
+    ("point", "Point", "The point under the cursor and its neighbours"),
+    ("selection", "Selection", "What is selected: counts, images, statistics, export"),
+    ("confusion", "Mistakes", "Which classes the map confuses, and which points lie among another class"),
+    ("compare", "Compare", "This run beside another one"),
+    ("scores", "Scores", "How good the map is, how long it took, how it was made"),
+    ("run", "Run", "Make a new map and watch it form"),
+)
+LISTED = 64
+"""Classes that the legend lists at most: the largest."""
+
+
+def page(name: str, **values: Any) -> str:
+    """A part of the page, escaped."""
+    return _pages.get_template(f"{name}.html").render(**values)
+
+
+def header(title: str) -> str:
+    """Title, link and theme."""
+    return page("header", title=title)
+
+
+def tools(choice: Choice) -> str:
+    """The bar above the map."""
+    return page("tools", tools=TOOLS, hows=HOWS, tool=choice.tool, how=choice.how, steps=choice.steps)
+
+
+def tabs(tab: str) -> str:
+    """The names of the panes beside the map."""
+    return page("tabs", tabs=TAB_TEXTS, tab=tab)
+
+
+def strip(frame: Frame | None, n: int) -> str:
+    """The line of facts below the map."""
+    return page("strip", facts=frame and frame.facts, seconds=frame and frame.seconds, n=n)
+
+
+def message(text: str, *, failed: bool = False, hint: str = "") -> str:
+    """A sentence in place of a pane."""
+    return page("message", text=text, failed=failed, hint=hint)
+
+
+def title_of(opened: Opened) -> str:
+    """One line about what is open."""
+    if opened.run is None:
+        return f"{opened.name}: {opened.n:,} points"
+    return ": ".join(opened.run.title())
+
+
+def run_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """The stored runs as they are listed, the newest first."""
+    return [
+        {
+            "run": str(row["run"]),
+            "title": str(row["title"]),
+            "hint": str(row["hint"]),
+            "created": str(row["created"] or "at an unknown time"),
+            "n": "-" if row["n"] is None else f"{row['n']:,}",
+            **{name: "" if row[name] is None else f"{row[name]:.3f}" for name in ("neighbor_recall", "accuracy", "kl")},
+        }
+        for row in reversed(rows)
+    ]
+
+
+def look(
+    choice: Choice,
+    opened: Opened | None,
+    rows: Sequence[Mapping[str, Any]],
+    file: str,
+    chosen: np.ndarray | None,
+) -> str:
+    """The left side: runs, colour, legend, filters.
+
+    Parameters
+    ----------
+    chosen
+        (n,) bool, the selected points, whose counts the legend then shows.
+    """
+    values: dict[str, Any] = {
+        "runs": run_rows(rows),
+        "run": choice.run,
+        "file": file,
+        "colours": [],
+        "names": choice.names,
+    }
+    if opened is None:
+        return page("look", **values)
+    own = opened.layer(choice.colour).key
+    classes = own.kind == "classes"
+    key = shown_key(own, choice.mode) if classes else own  # type: ignore[arg-type]
+    entries = legend(choice, opened, chosen) if classes else []
+    return page(
+        "look",
+        **{
+            **values,
+            "colours": opened.colours(),
+            "colour": choice.colour,
+            "mode": choice.mode,
+            "modes": MODE_TEXTS,
+            "classes": classes,
+            "chosen": None if chosen is None else int(chosen.sum()),
+            "legend": entries,
+            "more": len(own.names) - len(entries),
+            "hidden": choice.hidden,
+            "ramp": _ramp(key),
+            "ticks": _ticks(key),
+            "unmeasured": own.unmeasured,
+            "numbers": numbers(opened),
+            "limits": choice.limits,
+        },
+    )
+
+
+def legend(choice: Choice, opened: Opened, chosen: np.ndarray | None) -> list[dict[str, Any]]:
+    """The legend's entries: the largest classes in their order, with their counts in all and in the selection."""
+    codes, key = opened.codes(choice.colour)
+    inside = None if chosen is None else np.bincount(codes[chosen], minlength=len(key.names))
+    kept = list(range(len(key.names)))
+    if len(key.names) > LISTED:
+        kept = sorted(np.argsort(key.counts)[::-1][:LISTED].tolist())
+    hidden = {name for column, name in choice.hidden if column == choice.colour}
+    return [
+        {
+            "name": key.names[i],
+            "count": key.counts[i],
+            "selected": None if inside is None else int(inside[i]),
+            "colour": colour_of(key, i),
+            "hidden": key.names[i] in hidden,
+        }
+        for i in kept
+    ]
+
+
+def numbers(opened: Opened) -> list[str]:
+    """Columns that hold a quantity."""
+    return [name for name in opened.colours() if opened.layer(name).key.kind == "quantity"]
+
+
+def colour_of(key: Key, i: int) -> str:
+    """A class's colour in hexadecimal."""
+    return hexadecimal(key.colours[i])
+
+
+def hexadecimal(colour: np.ndarray) -> str:
+    """A colour (three numbers in 0..255) as #rrggbb."""
+    return "#" + "".join(f"{round(float(value)):02x}" for value in colour)
+
+
+def image_uri(image: Image.Image) -> str:
+    """An image as an address that holds all of it."""
+    return png_uri(encode(image))
+
+
+def png_uri(png: bytes) -> str:
+    """A PNG as an address that holds all of it."""
+    return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+def _ticks(key: Key) -> tuple[str, ...]:
+    low, high = key.limits
+    if key.kind == "density":
+        return "few points", "many"
+    return tuple(f"{low + t * (high - low):.3g}" for t in (0, 0.5, 1))
+
+
+def _ramp(key: Key) -> list[str]:
+    if key.kind == "classes":
+        return []
+    ramp = DENSITY if key.kind == "density" else QUANTITY
+    return [hexadecimal(ramp[i]) for i in np.linspace(0, len(ramp) - 1, 9).astype(int)]

@@ -1,0 +1,410 @@
+"""The dashboard as a person uses it: a real browser against a real server, whose logs must stay clean."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+from conftest import missing
+
+from gpu_pipeline.datasets import load
+from gpu_pipeline.methods import PCA
+from gpu_pipeline.pipeline import run
+from gpu_pipeline.recipe import Data, Recipe
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SCRIPT = "<script>window.hacked=1</script><img src=x onerror='window.hacked=1'>"
+N = 600
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs on the same 600 digits: by PCA, of which the newer sees columns that were reduced."""
+    folder = tmp_path_factory.mktemp("runs")
+    dataset = load("digits", sample=N)
+    for columns in (0, 3):
+        reduce, embed = PCA(n_components=columns), PCA(n_components=2)
+        recipe = Recipe(data=Data(name="digits", sample=N), reduce=reduce, embed=embed, engine="scikit_learn")
+        run(recipe, dataset).save(folder)
+    return folder
+
+
+class Server:
+    """`gpu-pipeline dashboard` in a process of its own."""
+
+    def __init__(self, log: Path, *arguments: str) -> None:
+        self.log = log
+        command = [sys.executable, "-m", "gpu_pipeline", "dashboard", "--port", "0", "--no-show", *arguments]
+        with log.open("wb") as stderr:
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=os.environ)
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        found = re.search(r"http://\S+", line)
+        assert found, (line, log.read_text())
+        self.url = found[0]
+
+    def close(self) -> str:
+        assert self.process.stdout is not None
+        self.process.terminate()
+        self.process.wait(20)
+        self.process.stdout.close()
+        return LEFT.sub("", self.log.read_text())
+
+
+LEFT = re.compile(
+    r"WARNING:bokeh.server.views.ws:Failed sending message as connection was closed\n"
+    r"|Task exception was never retrieved\nfuture: .*WebSocketClosedError.*\n(?:.*\n)*?"
+    r"tornado.websocket.WebSocketClosedError\n"
+)
+"""What Bokeh and Tornado say when a browser is closed while a message is on its way."""
+
+
+@pytest.fixture(scope="module")
+def server(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("log") / "stderr", "--out", str(store))
+    yield server
+    said = server.close()
+    assert not re.search("error|traceback|warning", said, re.IGNORECASE), said
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    try:
+        from playwright.sync_api import sync_playwright
+    except ModuleNotFoundError:
+        missing("playwright is not installed: pip install playwright")
+    if shutil.which(CHROMIUM) is None:
+        missing(f"there is no {CHROMIUM}: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, server: Server) -> Iterator[Page]:
+    yield from _page(browser, server.url)
+
+
+def _page(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
+    """A page whose console stays free of errors."""
+    context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
+    page = context.new_page()
+    page.set_default_timeout(12_000)
+    faults: list[str] = []
+    page.on("console", lambda message: faults.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto(url)
+    page.locator(".strip, [role=alert]").first.wait_for()
+    yield page
+    context.close()
+    assert not faults
+
+
+def strip(page: Page) -> str:
+    return page.locator(".strip").inner_text()
+
+
+def wait(page: Page, text: str | re.Pattern[str]) -> Locator:
+    found = page.get_by_text(text).first
+    found.wait_for()
+    return found
+
+
+def tab(page: Page, name: str) -> None:
+    page.locator(f".tab-{name}").click()
+    page.locator(f".tab-{name}[aria-selected=true]").wait_for()
+
+
+def box(page: Page, which: int = 0) -> tuple[float, float, float, float]:
+    area = page.locator(".bk-Figure").nth(which).bounding_box()
+    assert area is not None
+    return area["x"], area["y"], area["width"], area["height"]
+
+
+def drag(page: Page, corners: list[tuple[float, float]], which: int = 0) -> None:
+    """Drag along corners in parts of the map's width and height."""
+    x, y, width, height = box(page, which)
+    places = [(x + a * width, y + b * height) for a, b in corners]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=6)
+    page.mouse.up()
+
+
+def tool(page: Page, key: str, name: str) -> None:
+    page.keyboard.press(key)
+    page.locator(f"[data-key=tool-{name}][aria-pressed=true]").wait_for()
+
+
+def count(page: Page) -> int:
+    return int(page.locator("[data-count]").inner_text().replace(",", ""))
+
+
+def whole(page: Page) -> None:
+    """Wait until all points are in view."""
+    wait(page, re.compile(rf"{N} of {N} points in view"))
+
+
+def pixels(page: Page) -> int:
+    """Pixels of the map that are not paper."""
+    return int(
+        page.evaluate(
+            """() => {
+              const find = (root) => [...root.querySelectorAll("*")].flatMap((n) =>
+                [...(n.tagName === "CANVAS" ? [n] : []), ...(n.shadowRoot ? find(n.shadowRoot) : [])]);
+              const canvas = find(document)[0];
+              const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+              let inked = 0;
+              for (let i = 0; i < data.length; i += 4)
+                if (data[i + 3] && data[i] + data[i + 1] + data[i + 2] < 700) inked++;
+              return inked; }"""
+        )
+    )
+
+
+def test_opens_on_the_newest_run(page: Page) -> None:
+    page.wait_for_function("document.title.startsWith('gpu_pipeline: PCA of digits')")
+    whole(page)
+    page.wait_for_timeout(300)
+    assert pixels(page) > 2_000
+    assert page.locator(".runs button").count() == 2
+    assert page.locator(".legend li").count() == 10
+
+
+def test_zooms_and_comes_back(page: Page) -> None:
+    x, y, width, height = box(page)
+    page.mouse.move(x + width / 2, y + height / 2)
+    for _ in range(4):
+        page.mouse.wheel(0, -300)
+    page.wait_for_function("location.search.includes('view=')")
+    assert not strip(page).startswith(f"{N} of")
+    page.keyboard.press("r")
+    whole(page)
+
+
+def test_few_points_are_shown_as_images_without_a_fault(page: Page) -> None:
+    x, y, width, height = box(page)
+    page.mouse.move(x + width / 2, y + height / 2)
+    for _ in range(12):
+        page.mouse.wheel(0, -300)
+    page.wait_for_function("location.search.includes('view=')")
+    wait(page, re.compile(rf"^\d{{1,2}} of {N} points in view"))
+
+
+def test_colours_and_modes(page: Page) -> None:
+    for mode in ("mix", "purity", "density"):
+        page.locator("[data-key=mode]").select_option(mode)
+        page.wait_for_function(f"location.search.includes('mode={mode}')")
+    for colour in ("cluster", "misfit", "neighbor_recall", "density"):
+        page.locator("[data-key=colour]").select_option(colour)
+        page.wait_for_function(f"location.search.includes('colour={colour}')")
+    page.locator(".ramp").wait_for()
+
+
+def test_legend_filters_and_counts_follow(page: Page) -> None:
+    page.locator("[data-key=hide-4]").click()
+    wait(page, re.compile("in colour"))
+    shown = int(re.search(r"([\d,]+) in colour", strip(page))[1])  # type: ignore[index]
+    assert 0 < shown < N
+    page.locator("[data-do=all]").click()
+    page.locator("[data-do=all]").wait_for(state="detached")
+    tool(page, "b", "box")
+    drag(page, [(0.01, 0.01), (0.5, 0.99)])
+    wait(page, "points selected")
+    parts = [re.fullmatch(r"(\d+) / (\d+)", text) for text in page.locator(".legend .n").all_inner_texts()]
+    assert sum(int(part[1]) for part in parts if part) == count(page)
+    assert sum(int(part[2]) for part in parts if part) == N
+
+
+def test_box_lasso_add_subtract_undo(page: Page) -> None:
+    page.get_by_role("button", name="Box").click()
+    page.locator("[data-key=tool-box][aria-pressed=true]").wait_for()
+    drag(page, [(0.01, 0.01), (0.5, 0.99)])
+    wait(page, "points selected")
+    half = count(page)
+    assert 0 < half < N
+    page.keyboard.press("+")
+    tool(page, "l", "lasso")
+    drag(page, [(0.49, 0.01), (0.99, 0.01), (0.99, 0.99), (0.49, 0.99), (0.49, 0.02)])
+    page.wait_for_function("location.search.includes('lasso')")
+    assert count(page) == N
+    page.keyboard.press("-")
+    page.locator("[data-key=how-subtract][aria-pressed=true]").wait_for()
+    drag(page, [(0.01, 0.01), (0.5, 0.01), (0.5, 0.99), (0.01, 0.99), (0.01, 0.02)])
+    page.wait_for_function("location.search.split('lasso').length === 3")
+    assert count(page) < N - half + 10
+    page.keyboard.press("z")
+    wait(page, f"{N} of {N}")
+    page.keyboard.press("Escape")
+    wait(page, "Nothing is selected")
+
+
+def test_selection_shows_images_statistics_and_exports(page: Page, tmp_path: Path) -> None:
+    tool(page, "b", "box")
+    drag(page, [(0.01, 0.01), (0.6, 0.6)])
+    wait(page, "Against the rest")
+    first = page.locator("img.sheet").get_attribute("src")
+    page.get_by_role("button", name="Draw others").click()
+    page.wait_for_timeout(800)
+    assert page.locator("img.sheet").get_attribute("src") != first
+    for kind, read in (("CSV", pd.read_csv), ("Parquet", pd.read_parquet)):
+        with page.expect_download() as download:
+            page.get_by_text(f"Export {kind}").click()
+        target = tmp_path / f"rows.{kind}"
+        download.value.save_as(target)
+        assert len(read(target)) == count(page)
+
+
+def test_pointing_rings_and_shows_neighbours(page: Page) -> None:
+    x, y, width, height = box(page)
+    for i in range(30):
+        page.mouse.move(x + width * (0.3 + 0.012 * i), y + height * 0.5)
+        page.wait_for_timeout(300)
+        if page.get_by_text("Nearest in the data").count():
+            break
+    wait(page, "Nearest on the map")
+    card = page.locator(".card")
+    assert card.locator("img").count() == 1
+    row = card.locator("dd").first.inner_text()
+    page.mouse.down()
+    page.mouse.up()
+    wait(page, "Held:")
+    page.mouse.move(x + 5, y + 5)
+    page.wait_for_timeout(400)
+    assert card.locator("dd").first.inner_text() == row
+    page.keyboard.press("h")
+    wait(page, "to hold this point")
+
+
+def test_mistakes_select_on_the_map(page: Page) -> None:
+    tab(page, "confusion")
+    cell = page.locator(".heat button:not([disabled])").first
+    title = cell.get_attribute("title") or ""
+    cell.click()
+    page.wait_for_function("location.search.includes('where')")
+    wait(page, re.compile(rf"{title.split(' ')[0]} in colour"))
+    show = page.get_by_role("button", name="Show", exact=True)
+    if show.count():
+        show.first.click()
+        page.wait_for_function("location.search.includes('among')")
+        page.locator(".thumbs button").first.click()
+        wait(page, "Held:")
+
+
+def test_compares_two_runs_with_one_selection(page: Page, browser: Browser) -> None:
+    tab(page, "compare")
+    page.locator("[data-key=other]").select_option(index=1)
+    wait(page, "rows in common")
+    assert page.locator(".bk-Figure").count() == 2
+    page.locator("[data-key=moved]").click()
+    page.wait_for_function("location.search.includes('colour=displacement')")
+    tool(page, "b", "box")
+    drag(page, [(0.02, 0.02), (0.5, 0.98)], which=1)
+    page.wait_for_function("location.search.includes('box2')")
+    tab(page, "selection")
+    assert 0 < count(page) < N
+    page.wait_for_function("location.search.includes('tab=selection')")
+    for again in _page(browser, page.url):
+        wait(again, "points selected")
+        assert count(again) == count(page)
+        assert box(again, 1)[2] > 200
+
+
+def test_scores_and_origin(page: Page) -> None:
+    tab(page, "scores")
+    wait(page, "trustworthiness")
+    wait(page, "gpu-pipeline run --recipe")
+
+
+def test_a_link_opens_the_same_view(page: Page, browser: Browser) -> None:
+    tool(page, "b", "box")
+    drag(page, [(0.1, 0.1), (0.6, 0.7)])
+    wait(page, "points selected")
+    page.locator("[data-key=colour]").select_option("cluster")
+    page.wait_for_function("location.search.includes('colour=cluster')")
+    for again in _page(browser, page.url):
+        wait(again, "points selected")
+        assert count(again) == count(page)
+        assert again.locator("[data-key=colour]").input_value() == "cluster"
+
+
+def test_sessions_are_apart(page: Page, browser: Browser, server: Server) -> None:
+    for other in _page(browser, server.url):
+        page.locator("[data-key=colour]").select_option("cluster")
+        page.wait_for_function("location.search.includes('colour=cluster')")
+        assert other.locator("[data-key=colour]").input_value() == "label"
+
+
+def test_theme_and_a_narrow_screen(browser: Browser, server: Server) -> None:
+    for page in _page(browser, server.url, viewport={"width": 390, "height": 844}, color_scheme="dark"):
+        paper = "getComputedStyle(document.body).backgroundColor"
+        assert page.evaluate(paper) == "rgb(23, 25, 31)"
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.get_by_role("button", name="Light/dark").click()
+        page.wait_for_function(f"{paper} === 'rgb(255, 255, 255)'")
+        tab(page, "scores")
+        wait(page, "trustworthiness")
+
+
+def test_makes_a_run_and_watches_it_form(page: Page) -> None:
+    tab(page, "run")
+    page.locator("[name=data]").select_option("digits")
+    page.locator("[name=sample]").fill("many")
+    page.locator("[data-key=start]").click()
+    wait(page, "give a whole number or all")
+    page.locator("[name=sample]").fill("400")
+    page.locator("[name=iterations]").fill("500")
+    page.locator("[data-key=start]").click()
+    page.locator("[data-state=running]").wait_for()
+    page.locator("[data-state=done]").wait_for(timeout=60_000)
+    wait(page, re.compile("400 of 400 points in view"))
+    page.get_by_role("button", name="Watch again").click()
+    slider = page.locator("[data-key=frame]")
+    slider.wait_for()
+    slider.fill("0")
+    wait(page, re.compile("frame 1 of"))
+    page.locator("[data-key=unwatch]").click()
+    wait(page, re.compile("400 of 400 points in view"))
+
+
+def test_no_address_and_no_label_does_harm(browser: Browser, store: Path, tmp_path: Path) -> None:
+    path = tmp_path / "points.csv"
+    labels = [SCRIPT, '"><b>', "{{7*7}}"] * 10
+    x = list(range(30))
+    pd.DataFrame({"x": x, "y": x[::-1], "label": labels, f"{SCRIPT}": [i / 7 for i in x]}).to_csv(path, index=False)
+    server = Server(tmp_path / "stderr", "--out", str(store), str(path))
+    try:
+        for query in ("", "?run=../../etc/passwd&select=%3Dwhere:label%3D<script>&colour=<script>&view=1,2,3,nan"):
+            for page in _page(browser, server.url + query):
+                if not query:
+                    page.locator(".legend .name").filter(has_text="window.hacked").wait_for()
+                    tool(page, "b", "box")
+                    drag(page, [(0.01, 0.01), (0.99, 0.99)])
+                    wait(page, "30 of 30")
+                page.wait_for_timeout(300)
+                assert page.evaluate("window.hacked") is None
+    finally:
+        said = server.close()
+    assert not re.search("error|traceback|warning", said, re.IGNORECASE), said

@@ -1,0 +1,390 @@
+"""What the dashboard shows, without a browser: the address, the selection, and HTML that trusts no label."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpu_pipeline.dashboard import making, side, views
+from gpu_pipeline.dashboard.files import OpenFile
+from gpu_pipeline.dashboard.frame import draw_frame
+from gpu_pipeline.dashboard.opened import Opened, open_stored, rows_of
+from gpu_pipeline.dashboard.session import Session
+from gpu_pipeline.dashboard.state import (
+    Choice,
+    Step,
+    from_query,
+    pairs_from_text,
+    pairs_to_text,
+    selected,
+    step_from_text,
+    to_query,
+)
+from gpu_pipeline.datasets import load
+from gpu_pipeline.errors import InputError
+from gpu_pipeline.methods import PCA, KMeans
+from gpu_pipeline.pipeline import run
+from gpu_pipeline.recipe import Data, Recipe
+from gpu_pipeline.render import fit
+
+SCRIPT = '<script>alert("x")</script>'
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two maps of the same 300 digits, by PCA with 10 and with 8 clusters."""
+    folder = tmp_path_factory.mktemp("runs")
+    dataset = load("digits", sample=300)
+    for clusters in (10, 8):
+        recipe = Recipe(
+            data=Data(name="digits", sample=300),
+            embed=PCA(n_components=2),
+            cluster=KMeans(n_clusters=clusters, n_init=1),
+            engine="scikit_learn",
+        )
+        run(recipe, dataset).save(folder)
+    return folder
+
+
+@pytest.fixture
+def session(store: Path) -> Session:
+    return Session(store, None, Choice())
+
+
+def square() -> Opened:
+    """Four points at the corners of a square, labels that are no names."""
+    points = pd.DataFrame(
+        {
+            "row": [10, 11, 12, 13],
+            "x": [0.0, 1.0, 0.0, 1.0],
+            "y": [0.0, 0.0, 1.0, 1.0],
+            "label": [SCRIPT, "b", "b", SCRIPT],
+            "size": [0.5, 1.5, 2.5, 3.5],
+        }
+    )
+    return Opened("square", points)
+
+
+def test_address_gives_the_same_view() -> None:
+    choice = Choice(
+        run="one",
+        other="two",
+        colour="cluster",
+        mode="purity",
+        names=False,
+        hidden=(("label", "a,b=c;!1"), ("label", "")),
+        limits=(("size", 0.25, 1.5),),
+        steps=(
+            Step("new", "lasso", (0.0, 0.0, 1.0, 0.0, 1.0, 1.0)),
+            Step("add", "box2", (0.0, 1.0, 2.0, 3.0)),
+            Step("subtract", "where", pairs=(("label", "4"), ("cluster", "9"))),
+        ),
+        window=(0.0, 1.0, 2.0, 3.5),
+        point=7,
+        tab="confusion",
+        theme="dark",
+    )
+    values = from_query(dict(parse_qsl(to_query(choice)[1:])))
+    assert len(values) == 12
+    for name in values:
+        assert values[name] == getattr(choice, name), name
+
+
+def test_address_of_what_is_as_always_is_empty() -> None:
+    assert to_query(Choice()) == ""
+
+
+@given(st.dictionaries(st.sampled_from(["run", "mode", "view", "select", "hide", "within", "point", "tab"]), st.text()))
+def test_any_address_gives_a_choice(query: dict[str, str]) -> None:
+    choice = Choice(**from_query(query))
+    assert all(step.kind != "where" or step.pairs for step in choice.steps)
+    assert choice.window is None or np.isfinite(choice.window).all()
+
+
+@given(st.lists(st.tuples(st.text(min_size=1), st.text()), min_size=1).map(tuple))
+def test_pairs_survive_their_signs(pairs: tuple[tuple[str, str], ...]) -> None:
+    assert pairs_from_text(pairs_to_text(pairs)) == pairs
+
+
+@pytest.mark.parametrize(
+    "text", ["", "box:1,2,3,4", "=box:1,2,3", "=box:2,1,0,1", "=lasso:0,0,1,1", "=box:nan,1,0,1", "=where:", "=rows:1"]
+)
+def test_what_is_no_step_is_none(text: str) -> None:
+    assert step_from_text(text) is None
+
+
+def test_a_selection_that_is_too_long_stays_out_of_the_address() -> None:
+    choice = Choice(steps=(Step("new", "lasso", tuple(np.linspace(0, 1, 4000))),))
+    assert to_query(choice) == ""
+
+
+def test_steps_add_and_take_away() -> None:
+    opened = square()
+    left = Step("new", "box", (-1.0, 0.5, -1.0, 2.0))  # points 0 and 2
+    top = Step("add", "box", (-1.0, 2.0, 0.5, 2.0))  # 2 and 3
+    corner = Step("subtract", "lasso", (-0.5, -0.5, 0.5, -0.5, 0.5, 0.5, -0.5, 0.5))  # 0
+    mask = selected((left, top, corner), opened.n, opened.matching)
+    assert mask is not None
+    assert mask.tolist() == [False, False, True, True]
+    assert selected((), opened.n, opened.matching) is None
+
+
+def test_classes_are_selected_by_name() -> None:
+    opened = square()
+    assert opened.matching(Step("new", "where", pairs=(("label", SCRIPT),))).tolist() == [True, False, False, True]
+    with pytest.raises(InputError, match="class of label"):
+        opened.matching(Step("new", "where", pairs=(("label", "none such"),)))
+
+
+def test_no_label_is_html(tmp_path: Path) -> None:
+    """Each pane with a script for a label, a column and a name: the text is there, the element is not."""
+    opened = square()
+    opened.points[f"{SCRIPT}_number"] = [0.1, 0.2, 0.3, 0.4]
+    mask = np.array([True, False, False, False])
+    pages = [
+        views.look(Choice(), opened, [], SCRIPT, mask),
+        views.header(SCRIPT),
+        views.message(SCRIPT, failed=True, hint=SCRIPT),
+        side.point(opened, 0, True),
+        side.selection(opened, mask, (), False, 0),
+        side.mistakes(Opened("m", opened.points.assign(cluster=[0, 1, 0, 1])), (("label", SCRIPT), ("cluster", "0"))),
+    ]
+    for html in pages:
+        assert "alert" in html
+        assert "<script" not in html
+        assert not re.search(r'="[^"]*<', html)
+
+
+def test_legend_counts_what_is_selected() -> None:
+    entries = views.legend(Choice(), square(), np.array([True, True, True, False]))
+    assert [(e["name"], e["selected"], e["count"]) for e in entries] == [(SCRIPT, 1, 2), ("b", 2, 2)]
+
+
+def test_the_newest_run_is_opened(store: Path, session: Session) -> None:
+    assert session.opened is not None
+    assert session.choice.run == rows_of(store)[-1]["run"]
+    assert session.opened.n == 300
+
+
+def test_runs_are_read_once_for_all_sessions(store: Path, session: Session) -> None:
+    assert session.opened is Session(store, None, Choice()).opened
+
+
+@pytest.mark.parametrize("name", ["../runs", "/etc", "..", ".", "", "digits-pca-scikit-learn", "\x00"])
+def test_no_name_leads_out_of_the_store(store: Path, name: str) -> None:
+    with pytest.raises(InputError):
+        open_stored(store, name)
+
+
+def test_a_hostile_address_opens_a_run_and_says_why(store: Path) -> None:
+    session = Session(store, None, Choice(**from_query({"run": "../../etc/passwd", "select": "=where:label=nobody"})))
+    assert session.opened is not None
+    assert "unknown run" in session.error
+    assert session.chosen is None
+
+
+def test_filters_hide_from_the_selection(session: Session) -> None:
+    session.act("hide", "4")
+    session.attempt(lambda: session.select("box", (-1e9, 1e9, -1e9, 1e9)))
+    assert session.opened is not None
+    assert session.chosen is not None
+    labels = session.opened.points["label"].to_numpy()
+    assert session.chosen.tolist() == (labels != 4).tolist()
+    session.act("hide", "4")
+    assert session.chosen.all()
+    session.act("only", "4")
+    assert session.chosen.tolist() == (labels == 4).tolist()
+
+
+def test_undo_and_clear(session: Session) -> None:
+    session.act("cell", pairs_to_text((("label", "4"),)))
+    fours = session.chosen
+    session.act("how", "add")
+    session.attempt(lambda: session.select("box", (-1e9, 1e9, -1e9, 1e9)))
+    assert session.chosen is not None
+    assert session.chosen.all()
+    session.act("undo", "")
+    assert session.chosen.tolist() == fours.tolist()  # type: ignore[union-attr]
+    session.act("clear", "")
+    assert session.chosen is None
+
+
+@pytest.mark.parametrize(
+    ("do", "value"),
+    [
+        ("colour", "nothing"),
+        ("colour", None),
+        ("cell", "label=11,cluster=12"),
+        ("run", "../.."),
+        ("other", "../.."),
+        ("limit", {"column": "label", "low": "0"}),
+        ("limit", {"column": "neighbor_recall", "low": "few"}),
+        ("limit", {"column": "neighbor_recall", "high": "inf"}),
+    ],
+)
+def test_what_cannot_be_done_is_said_and_changes_nothing(session: Session, do: str, value: object) -> None:
+    before = (session.opened, session.choice.colour, session.choice.limits)
+    session.act(do, value)
+    assert session.error.endswith((".", "?"))
+    assert (session.opened, session.choice.colour, session.choice.limits) == before
+
+
+@pytest.mark.parametrize("do", ["__class__", "attempt", "nothing", "do_run", "", "a b"])
+def test_what_is_no_action_is_passed_over(session: Session, do: str) -> None:
+    before = to_query(session.choice)
+    session.act(do, {"any": "thing"})
+    assert to_query(session.choice) == before
+
+
+def test_comparison_links_selections_by_row(store: Path) -> None:
+    names = [row["run"] for row in rows_of(store)]
+    session = Session(store, None, Choice(run=names[0], other=names[1]))
+    assert session.opened is not None
+    assert session.other is not None
+    assert session.opened.points["displacement"].notna().all()
+    # The same map by the same method: nothing moves.
+    assert session.opened.points["displacement"].max() == pytest.approx(0, abs=1e-5)
+    x0, x1, y0, y1 = 0.0, 1e9, -1e9, 1e9
+    session.attempt(lambda: session.select("box2", (x0, x1, y0, y1)))
+    right = set(session.other.points["row"][session.other.points["x"] >= 0])
+    assert session.chosen is not None
+    assert set(session.opened.points["row"][session.chosen]) == right
+    html = side.compare(session.opened, session.other, session.comparison, rows_of(store), False)
+    assert "300</b> rows in common" in html
+
+
+def test_the_point_at_the_cursor_is_held_until_let_go(session: Session) -> None:
+    assert session.opened is not None
+    x, y = session.opened.place()[5].tolist()
+    assert session.point_at(session.opened, x, y, 1e-6, False)
+    assert session.pointed == 5
+    session.point_at(session.opened, x, y, 1e-6, True)
+    assert session.choice.point == 5
+    far = session.opened.place().max(axis=0) + 1
+    session.point_at(session.opened, *far.tolist(), 1e-6, False)
+    assert session.pointed == 5
+    session.act("release", "")
+    assert session.choice.point == -1
+
+
+def test_points_card_has_both_lists(session: Session) -> None:
+    assert session.opened is not None
+    html = side.point(session.opened, 5, False)
+    assert html.count("data:image/png") == 1 + 8 + 8
+    assert "Nearest in the data" in html
+    assert side.point(session.opened, 300, False).count("data:image") == 0
+
+
+def test_mistakes_add_up(session: Session) -> None:
+    """The cells of the heat map hold each point once."""
+    assert session.opened is not None
+    html = side.mistakes(session.opened, ())
+    counts = [int(text) for text in re.findall(r'title="(\d+) of label', html)]
+    assert sum(counts) == 300
+    strangers = session.opened.strangers()
+    assert (session.opened.among() != session.opened.codes("label")[0]).sum() == len(strangers)
+
+
+def test_selection_as_a_program_gives_the_same_rows(session: Session) -> None:
+    session.attempt(lambda: session.select("lasso", (-1e3, -1e3, 1e3, -1e3, 0.0, 1e3)))
+    assert session.opened is not None
+    html = side.selection(session.opened, session.chosen, session.choice.steps, False, 0)
+    code = re.search(r"<pre>(from .*?)</pre>", html, re.DOTALL)
+    assert code is not None
+    from html import unescape
+
+    scope: dict[str, pd.DataFrame] = {}
+    exec(unescape(code[1]), scope)
+    assert session.chosen is not None
+    assert scope["rows"]["row"].tolist() == session.opened.points["row"][session.chosen].tolist()
+
+
+def test_frame_counts_all_points(session: Session) -> None:
+    assert session.opened is not None
+    layer = session.layer(session.opened)
+    frame = draw_frame(layer, fit(layer.frame, 300, 200), "majority")
+    assert frame.facts.points == frame.facts.coloured == 300
+    assert frame.png.startswith(b"\x89PNG")
+    session.act("cell", pairs_to_text((("label", "4"),)))
+    marked = draw_frame(session.layer(session.opened), fit(layer.frame, 300, 200), "majority")
+    assert marked.facts.points == 300
+    assert marked.facts.coloured == int((session.opened.points["label"] == 4).sum())
+    assert {name for name, _, _ in marked.names} == {"4"}
+
+
+def test_few_points_are_drawn_as_their_images(session: Session) -> None:
+    assert session.opened is not None
+    x, y = session.opened.place()[0].tolist()
+    layer = session.layer(session.opened)
+    view = fit(layer.frame, 200, 200, (x - 0.01, x + 0.01), (y - 0.01, y + 0.01))
+    plain = draw_frame(layer, view, "majority")
+    images = draw_frame(layer, view, "majority", images=session.opened.images())
+    assert 0 < images.facts.points < 120
+    assert images.png != plain.png
+
+
+def test_own_file_becomes_colours_and_filters(store: Path, tmp_path: Path) -> None:
+    path = tmp_path / "points.csv"
+    square().points.to_csv(path, index=False)
+    session = Session(store, OpenFile(path), Choice())
+    assert session.opened is not None
+    assert session.opened.run is None
+    assert set(session.opened.colours()) == {"label", "size", "density"}
+    assert side.scores(session.opened).count("no scores") == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("data", "/etc/passwd", "known data sets"),
+        ("sample", "many", "whole number or all"),
+        ("perplexity", "x", "perplexity"),
+        ("perplexity", "0", "perplexity"),
+        ("method", "magic", "method"),
+        ("engine", "magic", "engine"),
+        ("clusters", "0", "n_clusters"),
+    ],
+)
+def test_a_form_that_cannot_be_used_is_refused_in_a_sentence(field: str, value: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        making.recipe_of({**making.FORM, field: value})
+
+
+def test_the_form_makes_a_recipe() -> None:
+    recipe = making.recipe_of({**making.FORM, "data": "digits", "sample": "all", "method": "umap", "seed": "3"})
+    assert (recipe.data.name, recipe.data.sample, recipe.embed.method, recipe.seed) == ("digits", "all", "umap", 3)
+    assert making.recipe_of(making.FORM).embed.method == "tsne"
+
+
+def test_contrast_of_every_text_is_aa() -> None:
+    """WCAG 2.1: 4.5 to 1 for text on the colours that it stands on, in both themes."""
+    css = (Path(views.__file__).parent / "page.css").read_text(encoding="utf-8")
+    for block in re.findall(r"{([^{}]*--paper: #[^{}]*)}", css):
+        colour = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", block))
+        for ink, paper in (
+            ("ink", "paper"),
+            ("ink", "wash"),
+            ("quiet", "paper"),
+            ("quiet", "wash"),
+            ("accent", "paper"),
+            ("on-accent", "accent"),
+            ("alarm", "wash"),
+        ):
+            assert _contrast(colour[ink], colour[paper]) >= 4.5, (ink, paper)
+
+
+def _contrast(one: str, other: str) -> float:
+    def luminance(colour: str) -> float:
+        channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        red, green, blue = (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)

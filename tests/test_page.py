@@ -1,0 +1,190 @@
+"""The report: one file, everything inside, and nothing in the data becomes markup."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gpu_pipeline import page
+from gpu_pipeline.datasets import Dataset
+from gpu_pipeline.errors import InputError
+from gpu_pipeline.pipeline import run as make_run
+from gpu_pipeline.recipe import make
+from gpu_pipeline.record import Run
+from gpu_pipeline.scoring import Scores
+
+SCRIPT = "<script>alert(1)</script>"
+VOID = {"meta", "img", "br"}
+
+
+class Reader(HTMLParser):
+    """Elements and text of a page; fails where elements are not closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def clouds(seed: int = 0, labels: bool = True, first: int = 0, n: int = 90) -> Run:
+    """A run by PCA of three clouds with hostile names."""
+    rng = np.random.default_rng(7)
+    which = np.arange(n) % 3
+    X = (rng.normal(size=(n, 5)) + 20 * which[:, None]).astype(np.float32)
+    y = np.array([SCRIPT, "a & b", '"x"'])[which] if labels else None
+    data = Dataset(f"some {SCRIPT}", X, y, np.arange(first, first + n), 1000, notes=(f"a note {SCRIPT}",))
+    return make_run(make({"embed": {"method": "pca"}, "cluster": {"n_clusters": 3}, "seed": seed}), data)
+
+
+@pytest.fixture(scope="module")
+def one() -> Run:
+    return clouds()
+
+
+@pytest.fixture(scope="module")
+def two() -> Run:
+    return clouds(seed=1)
+
+
+def test_everything_is_inside(one: Run) -> None:
+    reader = Reader(page.html([one]))
+    assert not {"script", "link", "iframe", "object", "a", "base", "form"} & {tag for tag, _ in reader.elements}
+    images = reader.all("img")
+    assert len(images) == 5  # label; cluster, misfit, neighbor_recall, density
+    for image in images:
+        uri = str(image["src"])
+        assert uri.startswith("data:image/png;base64,")
+        with Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))) as picture:
+            assert (str(picture.width), str(picture.height)) == (image["width"], image["height"])
+        assert image["alt"]
+    policy = next(meta["content"] for meta in reader.all("meta") if meta.get("http-equiv"))
+    assert str(policy).startswith("default-src 'none'")
+    style = page.html([one]).partition("<style>")[2].partition("</style>")[0]
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_names_from_the_data_stay_text(one: Run, two: Run) -> None:
+    for runs in ([one], [one, two]):
+        text = page.html(runs)
+        assert SCRIPT not in text
+        reader = Reader(text)
+        assert reader.all("script") == []
+        assert f"PCA of some {SCRIPT}" in reader.text
+        assert f"a note {SCRIPT}" in reader.text
+
+
+def test_what_it_says(one: Run) -> None:
+    text = Reader(page.html([one])).text
+    for name, value in one.scores.values.items():
+        assert name.replace("_", " ") in text
+        assert value is None or f"{value:,.3f}".replace("-", "\N{MINUS SIGN}") in text
+    assert "15 / (n - 1)" in text  # chance of neighbour recall
+    assert "-0.5 to 1" in text  # range of the adjusted Rand index
+    assert one.record.dataset["digest"] in text
+    assert one.record.machine["versions"]["numpy"] in text
+    assert "rapids was passed over" in text or "rapids" in one.record.engines.values()
+    assert 'method = "pca"' in text
+    assert "90 of 1,000" in text
+
+
+def test_confusion_is_put_in_order() -> None:
+    # Class b is cluster 1's, class a cluster 2's; cluster 0 is left over, mostly a's.
+    counts = [[6, 1, 13], [2, 9, 0]]
+    scores = Scores({}, {}, np.empty(0), None, {"classes": ["a", "b"], "clusters": [0, 1, 2], "counts": counts}, "x")
+    run = clouds_with(scores)
+    found = page._confusion(run)
+    assert found is not None
+    assert found["clusters"] == ["2", "1", "0"]
+    assert [[cell["n"] for cell in row["cells"]] for row in found["rows"]] == [["13", "1", "6"], ["0", "9", "2"]]
+    assert [cell["share"] for cell in found["rows"][0]["cells"]] == [0.65, 0.05, 0.3]
+    # Off the majorities (a, b, a): 2 of b in cluster 0, 1 of a in cluster 1.
+    assert [(one["n"], one["of"], one["label"], one["cluster"], one["mostly"]) for one in found["worst"]] == [
+        ("2", "11", "b", "0", "a"),
+        ("1", "20", "a", "1", "b"),
+    ]
+
+
+def clouds_with(scores: Scores) -> Run:
+    made = clouds()
+    made.scores = scores
+    return made
+
+
+def test_a_confusion_that_is_too_large_is_summed_up(one: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "MOST_CLASSES", 2)
+    text = Reader(page.html([one])).text
+    assert "3 labels and 3 clusters are too many to write out" in text
+
+
+def test_two_runs_are_compared(one: Run, two: Run) -> None:
+    reader = Reader(page.html([one, two]))
+    assert len(reader.all("img")) == 11
+    assert "90 rows in common" in reader.text
+    # The same map twice: nobody moved, all neighbours are the same.
+    assert re.search(r"moved by more than 0\.000 of A's radius", reader.text)
+    assert "a share of 1.000" in reader.text
+    assert [pair["better"] for pair in page._compared(one, two)["scores"]] == [""] * 9
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "higher", "difference", "better"),
+    [
+        (0.5, 0.75, True, "+0.250", "B"),
+        (0.5, 0.75, False, "+0.250", "A"),
+        (2.0, 1.0, False, "\N{MINUS SIGN}1.000", "B"),
+        (1.0, 1.0001, True, "+0.000", ""),
+        (None, 1.0, True, "", ""),
+    ],
+)
+def test_the_better_side(a: float | None, b: float, higher: bool, difference: str, better: str) -> None:
+    line = page._pair("name", a, b, higher)
+    assert (line["difference"], line["better"]) == (difference, better)
+
+
+def test_a_run_without_labels() -> None:
+    reader = Reader(page.html([clouds(labels=False)]))
+    assert len(reader.all("img")) == 3  # cluster; neighbor_recall, density
+    assert "Labels against clusters" not in reader.text
+
+
+def test_it_is_written_whole_or_not_at_all(one: Run, tmp_path: Path) -> None:
+    target = tmp_path / "report.html"
+    assert page.write([one], target) == target
+    assert target.read_text(encoding="utf-8").startswith("<!doctype html>")
+    with pytest.raises(InputError, match="there is no folder"):
+        page.write([one], tmp_path / "none" / "report.html")
+    before = target.read_bytes()
+    with pytest.raises(InputError, match="rows in common"):
+        page.write([one, clouds(first=500)], target)
+    assert target.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
