@@ -80,9 +80,12 @@ LIBRARIES = ("openTSNE", "scikit-learn-intelex")
 
 
 def pixels(n: int, data: str) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels, (n, 784) float32 in 0 to 1, and labels of a sample of n rows."""
+    """Pixels, (n, 784) float32 in 0 to 1, and labels of a sample of n rows; of `digits` any number of rows."""
     from gpu_pipeline import datasets
 
+    if data == "digits":
+        X, y = datasets.digits.rows(np.arange(n))
+        return X / np.float32(255), y
     dataset = datasets.load(data, sample=n, seed=42)
     assert dataset.y is not None
     return (np.asarray(dataset.X).reshape(n, -1) / np.float32(255)).astype(np.float32, copy=False), np.asarray(
@@ -208,7 +211,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[5_000, 20_000, 70_000])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--engines", nargs="+", choices=list(ENGINES), default=list(ENGINES))
-    parser.add_argument("--data", default="mnist", help="data set of at least as many images as the largest size")
+    parser.add_argument("--data", default="mnist", help="a data set with images: mnist, or digits of any size")
     parser.add_argument("--unscored", action="store_true", help="leave the scores out: the judge looks at all pairs")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--measure", nargs=4, help=argparse.SUPPRESS)

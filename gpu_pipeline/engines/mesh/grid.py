@@ -106,7 +106,7 @@ def spacings(n: int) -> tuple[float, float]:
         return 0.35, 0.25
     if n <= FEW:
         return 0.65, 0.4
-    return (0.5, 0.35) if n < DENSE else (0.5, 0.5)
+    return (0.5, 0.35) if n < DENSE else (0.6, 0.5)
 
 
 def fit(low: np.ndarray, high: np.ndarray, finest: float) -> Grid:
