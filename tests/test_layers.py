@@ -31,7 +31,7 @@ LAYERS = (
     ("metrics",),
     ("affinities",),
     ("nearness",),
-    ("errors", "methods", "timing"),
+    ("compiling", "errors", "methods", "timing"),
 )
 """Modules and packages, the highest first: each may import from lower lines, and a package from itself."""
 

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from ..compiling import kernel
 from ..engines import threads
 from ..errors import InputError
 from ..render import Order, order
-from ..render.compiling import compiled
 
 SLABS = 1024
 """Strips into which a lasso is cut: a point is compared with the edges that cross its own strip only."""
@@ -163,7 +163,7 @@ def _slab(y: np.ndarray, bottom: float, scale: float) -> np.ndarray:
     return np.clip((y - bottom) * scale, 0, SLABS - 1).astype(np.int64)
 
 
-@compiled
+@kernel
 def _cast(x, y, edges, bounds, starts, listed, inside):  # type: ignore[no-untyped-def]
     """For each point, whether a ray from it to the right crosses an odd number of edges."""
     left, bottom, right, top = bounds
@@ -181,7 +181,7 @@ def _cast(x, y, edges, bounds, starts, listed, inside):  # type: ignore[no-untyp
         inside[i] = odd
 
 
-@compiled
+@kernel
 def _nearest(x, y, rows, px, py, least, visible, best):  # type: ignore[no-untyped-def]
     """The nearest of some points, if it is nearer than `least`, squared, or as near and an earlier row than `best`."""
     for i in range(len(x)):

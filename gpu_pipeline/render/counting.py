@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .compiling import compiled
+from ..compiling import kernel
 
 
-@compiled
+@kernel
 def survey(counts):  # type: ignore[no-untyped-def]
     """For each pixel of (height, width, inks): its ink, the ink with the most (of equals the first), how much of
     that one, and how many inks it has."""
@@ -29,7 +29,7 @@ def survey(counts):  # type: ignore[no-untyped-def]
     return total, top, most, kinds
 
 
-@compiled
+@kernel
 def scatter(amount, weights, reach):  # type: ignore[no-untyped-def]
     """Each pixel's ink of (height, width, inks), given to the pixels around it by (2 reach + 1)**2 weights."""
     height, width, inks = amount.shape
@@ -46,7 +46,7 @@ def scatter(amount, weights, reach):  # type: ignore[no-untyped-def]
     return out
 
 
-@compiled
+@kernel
 def around(counts, reach):  # type: ignore[no-untyped-def]
     """Counts of (height, width, inks) summed over the squares of 2 reach + 1 pixels around each pixel."""
     height, width, inks = counts.shape
@@ -67,7 +67,7 @@ def around(counts, reach):  # type: ignore[no-untyped-def]
     return out
 
 
-@compiled
+@kernel
 def blend(counts, lit, colours):  # type: ignore[no-untyped-def]
     """Average colour of the inks of each lit pixel, by their amounts, (n, 3)."""
     flat = counts.reshape(-1, counts.shape[2])
@@ -85,7 +85,7 @@ def blend(counts, lit, colours):  # type: ignore[no-untyped-def]
     return out
 
 
-@compiled
+@kernel
 def lay(image, lit, colour, total):  # type: ignore[no-untyped-def]
     """Lay colours, (n, 3), on the lit pixels of an image, (pixels, 3) uint8; what is covered in part shows through."""
     for i in range(len(lit)):
@@ -95,7 +95,7 @@ def lay(image, lit, colour, total):  # type: ignore[no-untyped-def]
             image[lit[i], channel] = np.uint8(below + covered * (colour[i, channel] - below) + np.float32(0.5))
 
 
-@compiled
+@kernel
 def tone(colour, level, paper, palest, darkening):  # type: ignore[no-untyped-def]
     """Colours, (n, 3), paler at levels below one half, darker above."""
     out = np.empty((len(colour), 3), np.float32)
@@ -107,7 +107,7 @@ def tone(colour, level, paper, palest, darkening):  # type: ignore[no-untyped-de
     return out
 
 
-@compiled
+@kernel
 def blocks(counts, size):  # type: ignore[no-untyped-def]
     """Counts of (height, width, inks) summed over square blocks of pixels, those at the far edges cut off."""
     height, width, inks = counts.shape

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .compiling import compiled
+from ..compiling import kernel
 
 MOST_CELLS = 256
 """Cells along each side at most, so that a cell's number fits in 16 bits."""
@@ -89,7 +89,7 @@ def _extent(values: np.ndarray, side: int) -> tuple[float, float]:
     return float(low), float(scale) if np.isfinite(scale) else 0.0
 
 
-@compiled
+@kernel
 def _sort(x, y, corner, scale, side):  # type: ignore[no-untyped-def]
     """Positions of the points by cell, and where each cell begins."""
     n = len(x)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .compiling import kernel
+from ...compiling import kernel
 from .simd import LANES
 from .team import together
 

@@ -27,7 +27,7 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.extending import intrinsic
 
-from .compiling import part
+from ...compiling import part
 from .simd import LANES, load, splat, splat_value, store, transpose
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .compiling import kernel, part
+from ...compiling import kernel, part
 from .fft import filter_y, forward_x, inverse_x
 from .simd import (
     LANES,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .compiling import kernel, part
+from ...compiling import kernel, part
 from .simd import LANES, PANELS, QUERIES, below, products
 from .team import together
 

@@ -1,4 +1,4 @@
-"""How the kernels of this engine are compiled."""
+"""How loops are compiled: the one place that calls numba's compiler."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ def kernel(function: Callable[..., Any]) -> Any:
     """Compile a function that Python calls: without the interpreter's lock, and kept on disk where numba finds a
     folder to write to.
 
-    Only such functions are kept; what they call is compiled into them.
+    Only such functions are kept; what they call is compiled into them. None starts threads of numba's own: its
+    workqueue layer ends the process when two threads use it at once, as two sessions of a server do.
     """
     try:
         return njit(nogil=True, cache=True)(function)
