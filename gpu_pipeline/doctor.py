@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from . import machine
-from .engines import ENGINES, NAMES
+from .engines import ENGINES, NAMES, candidates
 from .errors import InputError, Unavailable
 
 
@@ -33,9 +33,7 @@ def examine(data_dir: str | Path | None = None) -> dict[str, Any]:
     return {
         "machine": facts,
         "engines": engines,
-        "default": {
-            method: next((name for name in names if name in usable), None) for method, names in ENGINES.items()
-        },
+        "default": {method: next((name for name in candidates(method) if name in usable), None) for method in ENGINES},
         "data": [
             {"name": name, "path": None if path is None else str(path), "note": note}
             for name, path, note in locate(data_dir)

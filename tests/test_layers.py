@@ -42,7 +42,7 @@ INSIDE_ENGINES = {("machine", "engines.probe")}
 """Who reaches past the table of engines: the record says which GPU there is."""
 
 GPU_LIBRARIES = {"cudf", "cuml", "cupy", "cupyx", "pylibraft", "rmm"}
-GPU_MODULES = {"engines/rapids.py", "engines/mesh/gpu.py"}
+GPU_MODULES = {"engines/rapids.py", "engines/mesh_cuda.py", "engines/mesh/gpu.py"}
 
 CLOCKS = {"datetime", "time", "timeit"}
 PICKLERS = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}

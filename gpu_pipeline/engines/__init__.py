@@ -30,13 +30,16 @@ from ..errors import EngineFailed, Unavailable, Unsupported, unknown_name
 T = TypeVar("T")
 
 ENGINES: dict[str, tuple[str, ...]] = {
-    "pca": ("rapids", "scikit_learn"),
-    "tsne": ("rapids", "mesh", "scikit_learn"),
+    "pca": ("rapids", "scikit_learn", "mesh_cuda"),
+    "tsne": ("rapids", "mesh", "scikit_learn", "mesh_cuda"),
     "umap": ("rapids", "umap_learn"),
     "kmeans": ("rapids", "scikit_learn"),
-    "neighbors": ("rapids", "mesh", "scikit_learn"),
+    "neighbors": ("rapids", "mesh", "scikit_learn", "mesh_cuda"),
 }
-"""Method -> names of the engines that know it; "auto" takes the first that is available."""
+"""Method -> names of the engines that know it; "auto" takes the first that is available, see `UNVERIFIED`."""
+
+UNVERIFIED = frozenset({"mesh_cuda"})
+"""Engines that no GPU has verified yet (docs/gpu-unverified.md): who names one gets it, "auto" does not choose it."""
 
 NAMES = tuple(dict.fromkeys(name for names in ENGINES.values() for name in names))
 
@@ -124,7 +127,7 @@ def candidates(method: str, name: str = "auto") -> tuple[str, ...]:
     """
     known = ENGINES[method]
     if name == "auto":
-        return known
+        return tuple(each for each in known if each not in UNVERIFIED)
     if name not in NAMES:
         raise unknown_name("engine", name, ("auto", *NAMES))
     if name not in known:

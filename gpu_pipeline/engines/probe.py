@@ -86,7 +86,7 @@ def gpu() -> Gpu:
 def _gpu() -> Gpu | str:
     """The GPU or why there is none; exceptions are not cached, sentences are."""
     if not sys.platform.startswith("linux"):
-        return f"RAPIDS needs Linux (this is {sys.platform})"
+        return f"the engines on a GPU need Linux (this is {sys.platform})"
     try:
         # It stays loaded, which is harmless: nothing in it has been called.
         ctypes.CDLL(DRIVER)

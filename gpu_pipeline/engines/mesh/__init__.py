@@ -8,7 +8,8 @@ threads give the same bytes.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,13 +17,34 @@ from ... import methods
 from ...errors import InputError, Unavailable
 from .. import Output, Progress, Report, silent, threads
 
-if TYPE_CHECKING:
-    from .cpu import Map
-
 DEVICE = "cpu"
 
+KL_ROWS = 10_000
+"""Rows that the running KL is estimated from."""
+
+FORCE_ROWS = 256
+"""Rows that the error of the force is measured on."""
+
 _EVERY = 50  # Iterations between two reports.
-_SETTLING = 0.2  # Share of the iterations, the last, for which `cpu.Map.refine`.
+_SETTLING = 0.2  # Share of the iterations, the last, for which `Optimization.refine`.
+
+Snapshot = Callable[[], Callable[[], np.ndarray]]
+"""Keeps the map as it is now; what it returns gives that map in the order of the rows, on the host."""
+
+
+class Optimization(Protocol):
+    """What `optimize` needs of a map, on the CPU or on a GPU."""
+
+    iterations: int
+
+    def advance(self, count: int, exaggeration: float, learning_rate: float, momentum: float) -> None:
+        """Do `count` iterations."""
+
+    def refine(self) -> None:
+        """Use the grid of the last iterations from now on."""
+
+    def divergence(self) -> float:
+        """KL divergence in nats, estimated."""
 
 
 def check() -> None:
@@ -101,23 +123,19 @@ def tsne(
     from . import affinities, cpu, search
 
     n, team = len(X), threads()
-    k = min(settings.n_neighbors(), n - 1)
-    if settings.perplexity > k:
-        raise InputError(
-            f"perplexity is {settings.perplexity:g} but {n} rows allow at most {max(n - 1, 0)}: "
-            "lower it or take more rows."
-        )
+    k = check_rows(n, settings, initial)
     start = _start(X, settings, seed) if initial is None else np.asarray(initial, np.float32)
-    if start.shape != (n, 2):
-        raise InputError(
-            f"the start has the shape {start.shape} but the map has {(n, 2)}: give one point for each row."
-        )
     found = search.find(np.asarray(X, np.float32), k, seed, team)
     edges = affinities.symmetrize(found.indices, found.distances, settings.perplexity, found.order, team)
     order, recall = found.order, found.recall
     del found  # The largest arrays but the edges.
     optimization = cpu.Map(edges, start[order], team)
-    stopped = _optimize(optimization, settings, n, order, report)
+
+    def snapshot() -> Callable[[], np.ndarray]:
+        points = optimization.points.copy()
+        return lambda: in_rows(points, order)
+
+    stopped = optimize(optimization, settings, n, snapshot, report)
     notes = () if stopped is None else (f"t-SNE stopped after {optimization.iterations} iterations: {stopped}",)
     error = optimization.force_error()
     facts = {
@@ -130,7 +148,7 @@ def tsne(
         "grid_spacing": optimization.grid.spacing,
         "force_error": error,
     }
-    return Output(_in_rows(optimization.points, order), facts, notes)
+    return Output(in_rows(optimization.points, order), facts, notes)
 
 
 def neighbors(X: np.ndarray, settings: methods.Neighbors, seed: int, report: Report) -> Output:
@@ -143,8 +161,31 @@ def neighbors(X: np.ndarray, settings: methods.Neighbors, seed: int, report: Rep
     return Output((indices, np.sqrt(np.take_along_axis(found.distances, by_distance, axis=1))))
 
 
-def _optimize(optimization: Map, settings: methods.TSNE, n: int, order: np.ndarray, report: Report) -> str | None:
-    """Both phases; why they ended early, if they did."""
+def check_rows(n: int, settings: methods.TSNE, initial: np.ndarray | None) -> int:
+    """Neighbours to take of each of n rows.
+
+    Raises
+    ------
+    InputError
+        If there are too few rows for the perplexity, or the start has another shape.
+    """
+    k = min(settings.n_neighbors(), n - 1)
+    if settings.perplexity > k:
+        raise InputError(
+            f"perplexity is {settings.perplexity:g} but {n} rows allow at most {max(n - 1, 0)}: "
+            "lower it or take more rows."
+        )
+    if initial is not None and np.shape(initial) != (n, 2):
+        raise InputError(
+            f"the start has the shape {np.shape(initial)} but the map has {(n, 2)}: give one point for each row."
+        )
+    return k
+
+
+def optimize(
+    optimization: Optimization, settings: methods.TSNE, n: int, snapshot: Snapshot, report: Report
+) -> str | None:
+    """Both phases of a map of n points; why they ended early, if they did."""
     factors = settings.early_exaggeration, settings.exaggeration
     momenta, fine = (settings.early_momentum, settings.momentum), False
     now: Progress | None = None
@@ -158,7 +199,8 @@ def _optimize(optimization: Map, settings: methods.TSNE, n: int, order: np.ndarr
             part = min(count, _EVERY)
             optimization.advance(part, factor, rate, momentum)
             count -= part
-            last, now = now, _progress(optimization, settings.iterations, order)
+            last = now
+            now = Progress(optimization.iterations, settings.iterations, optimization.divergence(), snapshot())
             if report(now) == "stop" and optimization.iterations < settings.iterations:
                 return "the caller asked for it"
             if _is_flat(last, now, settings) and optimization.iterations < settings.iterations:
@@ -172,16 +214,6 @@ def _is_flat(last: Progress | None, now: Progress, settings: methods.TSNE) -> bo
     if last is None or last.done is None or last.done <= early + _EVERY or last.kl is None or now.kl is None:
         return False
     return settings.min_kl_drop > 0 and last.kl - now.kl < settings.min_kl_drop * now.kl
-
-
-def _progress(optimization: Map, total: int, order: np.ndarray) -> Progress:
-    """Where the optimisation stands; the map is a copy, which stays as it is."""
-    points = optimization.points.copy()
-
-    def embedding() -> np.ndarray:
-        return _in_rows(points, order)
-
-    return Progress(optimization.iterations, total, optimization.divergence(), embedding)
 
 
 def _start(X: np.ndarray, settings: methods.TSNE, seed: int) -> np.ndarray:
@@ -203,7 +235,7 @@ def _start(X: np.ndarray, settings: methods.TSNE, seed: int) -> np.ndarray:
     return start.astype(np.float32)
 
 
-def _in_rows(points: np.ndarray, order: np.ndarray) -> np.ndarray:
+def in_rows(points: np.ndarray, order: np.ndarray) -> np.ndarray:
     """The map in the order of the rows, its mean at zero."""
     embedding = np.empty_like(points)
     embedding[order] = points - points.mean(axis=0, dtype=np.float64).astype(np.float32)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from ...errors import EngineFailed
-from . import kernels
+from . import FORCE_ROWS, KL_ROWS, kernels
 from .affinities import Edges
 from .grid import Grid, fit, spacings
 from .simd import LANES
 from .team import together
 
-_KL_ROWS = 10_000  # Rows that the running KL is estimated from.
-_FORCE_ROWS = 256  # Rows that the error of the force is measured on.
 _NO_FIELD = np.empty(0, np.float32)
 _EDGES_OF_A_POINT = 48  # What a point costs beside its edges, in edges.
 
@@ -90,7 +88,7 @@ class Map:
         self._schedule[3] = max(result[:, 0].sum(), least * n * (n - 1))
         return result
 
-    def divergence(self, rows: int | None = _KL_ROWS) -> float:
+    def divergence(self, rows: int | None = KL_ROWS) -> float:
         """Kullback-Leibler divergence of the map's similarities from P, in nats, with the Z at hand.
 
         The edges of about `rows` evenly spaced rows stand for all, or all are taken.
@@ -118,7 +116,7 @@ class Map:
     def force_error(self) -> float:
         """Error of the repulsive force, relative to its root mean square, on evenly spaced rows against exact sums."""
         field = self.field()
-        rows = np.unique(np.linspace(0, self._n - 1, _FORCE_ROWS).astype(np.int64))
+        rows = np.unique(np.linspace(0, self._n - 1, FORCE_ROWS).astype(np.int64))
         exact = np.empty((len(rows), 2))
         kernels.exact_slopes(rows, self._maps[0][: 2 * self._n], exact)
         scale = np.sqrt((exact**2).mean())

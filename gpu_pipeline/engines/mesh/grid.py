@@ -9,7 +9,8 @@ kernel on the grid undoes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache, cached_property
 
 import numpy as np
 import scipy.fft
@@ -45,7 +46,7 @@ def _padded(size: int) -> int:
 
 @dataclass
 class Grid:
-    """Nodes, and everything that the convolution on them needs.
+    """Nodes, and everything that the convolution on them needs, made when first asked for.
 
     Attributes
     ----------
@@ -57,25 +58,32 @@ class Grid:
         Place of the first node.
     offset
         1 if the kernel is 1 / (1 + r^2) - 1, which keeps the digits of a map much smaller than the kernel; else 0.
-    own
-        What a point sees of itself on this grid: four coefficients of the field (1 less the offset, but for the
-        grid's error) and three of the slope (0 but for the same), see `_own`.
     """
 
     sides: tuple[int, int]
     spacing: float
     origin: tuple[float, float]
     offset: float
-    own: np.ndarray = field(init=False, repr=False)
-    spectrum: np.ndarray = field(init=False, repr=False)
-    tables: tuple[np.ndarray, ...] = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def own(self) -> np.ndarray:
+        """What a point sees of itself on this grid: four coefficients of the field (1 less the offset, but for the
+        grid's error) and three of the slope (0 but for the same), see `_own`."""
+        near = _kernel((_MARGIN, _MARGIN), self.spacing, self.offset)[:4, :4]
+        own: np.ndarray = _own_of_units() @ near.ravel()
+        return own
+
+    @cached_property
+    def spectrum(self) -> np.ndarray:
+        """The kernel's transform on the CPU, see `_spectrum`."""
         kernel = _kernel(self.sides, self.spacing, self.offset)
-        self.own = _own(kernel[:4, :4])
-        self.spectrum = _spectrum(kernel, np.complex128 if self.offset else np.complex64)
+        return _spectrum(kernel, np.complex128 if self.offset else np.complex64)
+
+    @cached_property
+    def tables(self) -> tuple[np.ndarray, ...]:
+        """Weights, roots of unity and radices of the transforms on the CPU along x, then along y."""
         mx, my = self.sides
-        self.tables = (
+        return (
             _weights(np.pi / (2 * mx), mx),
             twiddles(mx),
             radices(mx),
@@ -172,6 +180,12 @@ def _own(near: np.ndarray) -> np.ndarray:
     even = np.stack([np.ones_like(s), s**2 + t**2, s**4 + t**4, s**2 * t**2], axis=1)
     odd = (s * (s**2 - 0.25))[:, None] * np.stack([np.ones_like(s), s**2, t**2], axis=1)
     return np.concatenate([np.linalg.lstsq(even, field, rcond=None)[0], np.linalg.lstsq(odd, along, rcond=None)[0]])
+
+
+@cache
+def _own_of_units() -> np.ndarray:
+    """`_own` as a matrix, (7, 16): it is linear, and its fits take longer than all else of a small grid."""
+    return np.stack([_own(unit.reshape(4, 4)) for unit in np.eye(16)], axis=1)
 
 
 def splines(t: np.ndarray, slope: bool = False) -> np.ndarray:

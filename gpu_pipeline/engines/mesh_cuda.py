@@ -1,0 +1,154 @@
+"""The project's own t-SNE on an NVIDIA GPU, by CuPy alone: one algorithm with `mesh`, every array on the device.
+
+No GPU has verified it yet, so "auto" does not choose it: see docs/gpu-unverified.md. The same seed gives the same
+bytes on the same GPU.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+
+from .. import methods
+from ..errors import Unavailable
+from . import Output, Report, probe, silent
+from .failure import guarded
+from .mesh import gpu_neighbors, gpu_tsne
+from .rapids import NEEDS
+
+DEVICE = "gpu"
+
+TRY_SECONDS = 120.0
+"""Default for trying the kernels out: NVRTC compiles them once for each GPU."""
+
+
+def check() -> None:
+    """Find out, once a process, whether the kernels work here; without a driver that takes no time.
+
+    Raises
+    ------
+    Unavailable
+        If there is no driver, GPU or CuPy, or if they do not work together.
+    """
+    if obstacle := _obstacle():
+        raise Unavailable(obstacle)
+
+
+@functools.cache
+def _obstacle() -> str | None:
+    """Why the engine cannot be used; exceptions are not cached, sentences are."""
+    try:
+        check_versions(probe.gpu())
+        probe.in_child(__name__, "try_out", probe.timeout(TRY_SECONDS), "the mesh engine on the GPU")
+    except Unavailable as reason:
+        return str(reason)
+    return None
+
+
+def check_versions(gpu: probe.Gpu) -> None:
+    """Hold the driver and the GPU against what CuPy's wheel needs.
+
+    Raises
+    ------
+    Unavailable
+        If CuPy is not installed, or is newer than driver or GPU.
+    """
+    newest = next((build for build, (cuda, _) in NEEDS.items() if gpu.cuda >= cuda), min(NEEDS))
+    if importlib.util.find_spec("cupy") is None:
+        raise Unavailable(f"CuPy is not installed: pip install 'cupy-cuda{newest}x[ctk]'")
+    installed = {str(item.name).lower() for item in metadata.distributions()}
+    for build, (cuda, capability) in NEEDS.items():
+        if f"cupy-cuda{build}x" in installed and (gpu.cuda < cuda or gpu.capability < capability):
+            raise Unavailable(
+                f"cupy-cuda{build}x needs a driver for CUDA {cuda // 1000}.{cuda % 1000 // 10} and compute capability "
+                f"{capability[0]}.{capability[1]}, but {gpu.name} has {gpu.capability[0]}.{gpu.capability[1]} and its "
+                f"driver supports CUDA {gpu.cuda // 1000}.{gpu.cuda % 1000 // 10}: update the driver or change the GPU"
+            )
+
+
+def try_out() -> str:
+    """Do a little of what the engine does; called in a process of its own, which a broken stack may crash.
+
+    Returns
+    -------
+    CuPy's version.
+
+    Raises
+    ------
+    EngineFailed
+        If the GPU did not do it.
+    """
+    import cupy
+
+    X = put(np.random.default_rng(0).normal(size=(200, 8)))
+    tsne(X, methods.TSNE(perplexity=10, iterations=20), 0, silent)
+    sync()
+    return str(cupy.__version__)
+
+
+@guarded("the copy to the GPU")
+def put(X: np.ndarray) -> Any:
+    """A NumPy array on the GPU, as float32."""
+    import cupy
+
+    return cupy.asarray(X, dtype=cupy.float32, order="C")
+
+
+@guarded("the copy from the GPU")
+def get(X: Any) -> Any:
+    """An array from the GPU as NumPy; of a pair, both."""
+    import cupy
+
+    return tuple(get(part) for part in X) if isinstance(X, tuple) else cupy.asnumpy(X, order="C")
+
+
+@guarded("waiting for the GPU")
+def sync() -> None:
+    """Wait until the GPU is done."""
+    import cupy
+
+    cupy.cuda.Device().synchronize()
+
+
+@guarded("the compilation")
+def compile() -> None:
+    """Compile the kernels for this GPU, or load them from CuPy's cache on disk."""
+    from .mesh import gpu
+
+    gpu.kernels()
+
+
+@guarded("PCA")
+def pca(X: Any, settings: methods.PCA, seed: int, report: Report) -> Output:
+    """Principal components by the covariance, which is summed in float64."""
+    from .mesh import gpu
+
+    with gpu.opened() as device:
+        mean, variances, axes = gpu_tsne.principal_axes(device, X)
+        kept = settings.n_components
+        ratio = float(variances[:kept].sum() / variances.sum())
+        return Output(gpu_tsne.scores(device, X, mean, axes[:, :kept]), {"explained_variance_ratio": ratio})
+
+
+@guarded("t-SNE")
+def tsne(
+    X: Any, settings: methods.TSNE, seed: int, report: Report = silent, *, initial: np.ndarray | None = None
+) -> Output:
+    """As `mesh.tsne`, on the GPU."""
+    from .mesh import gpu
+
+    with gpu.opened() as device:
+        return gpu_tsne.tsne(device, X, settings, seed, report, initial=initial)
+
+
+@guarded("the search of neighbours")
+def neighbors(X: Any, settings: methods.Neighbors, seed: int, report: Report) -> Output:
+    """The exact nearest neighbours of each row, but for ties within float32's rounding."""
+    from .mesh import gpu
+
+    with gpu.opened() as device:
+        return Output(gpu_neighbors.sorted_by_distance(device, *gpu_neighbors.find(device, X, settings.n_neighbors)))
