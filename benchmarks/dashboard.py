@@ -1,6 +1,6 @@
 """How long a person waits: gestures in a real browser against a real server, until the new picture is on the screen.
 
-    python benchmarks/dashboard.py [--points 70000 10000000] [--gestures 30] [--chromium /usr/bin/chromium]
+    python benchmarks/dashboard.py [--points 70000 10000000] [--gestures 30] [--out FILE.jsonl]
 
 Made-up maps of ten classes, opened as a person's own file, and shown at 1440 x 900. Browser and server share the
 computer's processors. One JSON line a size, times in milliseconds:
@@ -9,7 +9,8 @@ computer's processors. One JSON line a size, times in milliseconds:
     first, again    from opening the address until the first picture, the first time and for the next person
     zoom            from the turn of the wheel to the picture, over `gestures` turns in and out
     lasso           from letting go of a lasso around half of the map to the picture with the rest in grey
-    hover           from the pointer's arrival to the ring around the nearest point; `near`, how often one was near
+    ring, card      from the pointer's arrival to the ring around the nearest point, and to what the side says of it;
+                    `near`, how often one was near
     largest         the largest message from the server, in bytes
 """
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -29,23 +31,26 @@ from dashboard_parts import blobs, spread_of
 from playwright.sync_api import Browser, Page, TimeoutError, WebSocket, sync_playwright
 
 from gpu_pipeline.machine import facts
-from gpu_pipeline.timing import seconds
+from gpu_pipeline.timing import now, seconds
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 WATCH = """() => {
-  window.seen = {image: [], rings: []};
+  window.seen = {image: [], rings: [], cards: []};
+  const note = (kind) => requestAnimationFrame(() => requestAnimationFrame(() => seen[kind].push(performance.now())));
   const models = [...Bokeh.documents[0]._all_models.values()];
   for (const model of models) {
     const names = model.data instanceof Map ? [...model.data.keys()] : Object.keys(model.data ?? {});
     const kind = names.includes("image") ? "image" : names.includes("size") ? "rings" : null;
-    if (kind) model.properties.data.change.connect(() =>
-      requestAnimationFrame(() => requestAnimationFrame(() => seen[kind].push(performance.now()))));
+    if (kind) model.properties.data.change.connect(() => note(kind));
+    if ("html" in model.properties && "keys" in model.properties)
+      model.properties.html.change.connect(() => note("cards"));
   }
   for (const name of ["wheel", "pointerup", "pointermove"])
     window.addEventListener(name, () => { window.begun = performance.now(); }, {capture: true});
 }"""
-"""Note when a picture or a ring has changed and two frames have passed, and when the gesture was made."""
+"""Note when a picture, a ring or a part of the page has changed and two frames have passed, and when the gesture was
+made."""
 
 READY = """() => [...(window.Bokeh?.documents?.[0]?._all_models?.values() ?? [])].some((model) => {
   const image = model.data instanceof Map ? model.data.get("image") : model.data?.image;
@@ -96,18 +101,19 @@ class Session:
             samples.append(self.wait("image"))
         return samples
 
-    def hover(self, places: int) -> list[float]:
-        """Where no point is near there is no ring, and no sample."""
-        random, samples = np.random.default_rng(1), []
+    def hover(self, places: int) -> tuple[list[float], list[float]]:
+        """To the ring and to the card; where no point is near there is neither, and no sample."""
+        random, rings, cards = np.random.default_rng(1), [], []
         self.page.keyboard.press("r")
         self.page.wait_for_timeout(1500)
         for _ in range(places):
             self.page.mouse.move(*self.at(*random.uniform(0.3, 0.7, 2)))
             try:
-                samples.append(self.wait("rings", 2_000))
+                rings.append(self.wait("rings", 2_000))
+                cards.append(self.wait("cards", 2_000))
             except TimeoutError:
                 continue
-        return samples
+        return rings, cards
 
     def lasso(self) -> list[float]:
         samples = []
@@ -151,8 +157,7 @@ def _gestures(browser: Browser, url: str, gestures: int) -> dict[str, Any]:
     two = Session(browser, url)
     two.zoom(3)
     zoom = spread_of(two.zoom(gestures))
-    hovered = two.hover(gestures)
-    hover = {**spread_of(hovered or [np.nan]), "near": len(hovered)}
+    rings, cards = two.hover(gestures)
     lasso = spread_of(two.lasso())
     largest = max(one.largest, two.largest)
     browser.close()
@@ -161,7 +166,9 @@ def _gestures(browser: Browser, url: str, gestures: int) -> dict[str, Any]:
         "again": round(two.first),
         "zoom": zoom,
         "lasso": lasso,
-        "hover": hover,
+        "ring": spread_of(rings),
+        "card": spread_of(cards),
+        "near": len(cards),
         "largest": largest,
     }
 
@@ -171,11 +178,16 @@ def main() -> None:
     parser.add_argument("--points", type=int, nargs="+", default=[70_000, 10_000_000])
     parser.add_argument("--gestures", type=int, default=30)
     parser.add_argument("--chromium", default="/usr/bin/chromium")
+    parser.add_argument("--out", type=Path, help="file to which the lines are written too, replaced if it exists")
     chosen = parser.parse_args()
-    machine = facts()
+    known = {name: value for name, value in facts().items() if name in ("cpu", "cores", "threads", "memory", "commit")}
+    lines = []
     for n in chosen.points:
-        where = {name: machine[name] for name in ("cpu", "cores", "threads")}
-        print(json.dumps({**measure(n, chosen.gestures, chosen.chromium), **where}), flush=True)
+        load = os.getloadavg()[0]
+        lines.append(json.dumps({**measure(n, chosen.gestures, chosen.chromium), "at": now(), "load": load, **known}))
+        print(lines[-1], flush=True)
+    if chosen.out:
+        chosen.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -53,7 +53,9 @@ def timed(action: Callable[[], object]) -> float:
     return 1e3 * (seconds() - start)
 
 
-def spread_of(samples: list[float]) -> dict[str, float]:
+def spread_of(samples: list[float]) -> dict[str, float | None]:
+    if not samples:
+        return {"median": None, "p95": None}
     return {"median": round(float(np.median(samples)), 1), "p95": round(float(np.percentile(samples, 95)), 1)}
 
 
@@ -74,7 +76,7 @@ def measure(n: int, n_windows: int) -> dict[str, object]:
     mask = inside_polygon(x, y, rim)
     once["mark"] = timed(lambda: mark(arranged, mask))
     views = windows(points, n_windows)
-    redraw: dict[str, dict[str, float]] = {}
+    redraw: dict[str, dict[str, float | None]] = {}
     size = 0
     for name, drawn in (("unordered", layer), ("ordered", arranged), ("ordered, selection", mark(arranged, mask))):
         for mode in ("majority", "mix") if name == "ordered" else ("majority",):

@@ -22,6 +22,7 @@ _HOMES = {
     "draw": "render",
     "load": "datasets",
     "open_run": "store",
+    "rows": "dashboard.rows",
     "run": "pipeline",
 }
 __all__ = [
@@ -36,10 +37,12 @@ __all__ = [
     "draw",
     "load",
     "open_run",
+    "rows",
     "run",
 ]
 
 if TYPE_CHECKING:
+    from .dashboard.rows import rows
     from .datasets import Dataset, load
     from .errors import InputError
     from .methods import PCA, TSNE, UMAP, KMeans

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 import pty
@@ -168,6 +169,23 @@ def test_compare(store: Path, tmp_path: Path, call: Call) -> None:
     assert json.loads(compared.out)["runs"] == [first, second]
     assert (tmp_path / "both.png").stat().st_size > 0
     assert call("compare", first, second, "--out", store, "--to", tmp_path / "both.png").code == 0
+
+
+def test_rows_of_a_selection(store: Path, tmp_path: Path, call: Call) -> None:
+    where = list_runs(store)[0]
+    arguments = ("rows", where.name, "--out", store, "--select", "=where:label=x;+where:label=y")
+    printed = call(*arguments)
+    assert (printed.code, printed.err) == (0, "")
+    expected = [row for row in range(N) if row % 3 < 2]
+    assert pd.read_csv(io.StringIO(printed.out))["row"].tolist() == expected
+    for name, options in (("a.csv", ()), ("a.parquet", ()), ("a.bin", ("--format", "parquet"))):
+        written = call(*arguments, "--to", tmp_path / name, *options)
+        assert (written.code, written.out) == (0, f"{tmp_path / name}\n")
+        read = pd.read_csv if name == "a.csv" else pd.read_parquet
+        assert read(tmp_path / name)["row"].tolist() == expected
+    assert "name a file with --to" in one_sentence(call(*arguments, "--format", "parquet"))
+    assert "unknown format 'json'" in one_sentence(call(*arguments, "--format", "json"))
+    assert "cannot be read, 'x'" in one_sentence(call("rows", where, "--select", "x"))
 
 
 def test_a_stored_recipe_makes_the_run_again(store: Path, tmp_path: Path, call: Call) -> None:

@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import missing
 
+from gpu_pipeline.dashboard import jobs
 from gpu_pipeline.datasets import load
 from gpu_pipeline.methods import PCA
 from gpu_pipeline.pipeline import run
@@ -83,6 +85,8 @@ LEFT = re.compile(
 def server(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(tmp_path_factory.mktemp("log") / "stderr", "--out", str(store))
     yield server
+    for job in jobs.jobs(store):
+        job.cancel()
     said = server.close()
     assert not re.search("error|traceback|warning", said, re.IGNORECASE), said
 
@@ -368,26 +372,175 @@ def test_theme_and_a_narrow_screen(browser: Browser, server: Server) -> None:
         wait(page, "trustworthiness")
 
 
-def test_makes_a_run_and_watches_it_form(page: Page) -> None:
+def fill(page: Page, **values: str) -> None:
+    """Fill the form of a new run."""
     tab(page, "run")
     page.locator("[name=data]").select_option("digits")
-    page.locator("[name=sample]").fill("many")
+    for name, value in values.items():
+        page.locator(f"[name={name}]").fill(value)
+
+
+def job(page: Page, title: str) -> Locator:
+    """The entry of the newest job with that title."""
+    return page.locator("[data-state]").filter(has_text=title).first
+
+
+def test_makes_a_run_and_watches_it_form(page: Page) -> None:
+    fill(page, sample="many")
     page.locator("[data-key=start]").click()
-    wait(page, "give a whole number or all")
-    page.locator("[name=sample]").fill("400")
+    # Typed while the answer is under way: it is not wiped out by it.
     page.locator("[name=iterations]").fill("500")
+    wait(page, "give a whole number or all")
+    page.wait_for_timeout(500)
+    assert page.locator("[name=sample]").input_value() == "many"
+    assert page.locator("[name=iterations]").input_value() == "500"
+    page.locator("[name=sample]").fill("400")
     page.locator("[data-key=start]").click()
-    # A fast engine may be done before the page looks at the job for the first time.
-    page.locator("[data-state=running], [data-state=done]").first.wait_for()
-    page.locator("[data-state=done]").wait_for()
+    made = job(page, "400 points")
+    made.and_(page.locator("[data-state=done]")).wait_for()
     wait(page, re.compile("400 of 400 points in view"))
-    page.get_by_role("button", name="Watch again").click()
-    slider = page.locator("[data-key=frame]")
-    slider.wait_for()
-    slider.fill("0")
+    made.get_by_role("button", name="Watch again").click()
     wait(page, re.compile("frame 1 of"))
+    # Title, legend and strip are those of the frame.
+    wait(page, re.compile("a frame and not the stored map"))
+    wait(page, re.compile("The map shows iteration"))
+    assert sum(int(text) for text in page.locator(".legend .n").all_inner_texts()) == 400
+    page.locator("[data-key=frame]").fill("1")
+    wait(page, re.compile("frame 2 of"))
     page.locator("[data-key=unwatch]").click()
+    page.get_by_text("a frame and not the stored map").wait_for(state="detached")
     wait(page, re.compile("400 of 400 points in view"))
+    made.get_by_role("button", name="Dismiss").click()
+    page.locator("[data-state]").filter(has_text="400 points").wait_for(state="detached")
+
+
+ENDLESS = "100000000"
+
+
+def test_stop_and_keep_stores_the_map_as_it_is(page: Page) -> None:
+    fill(page, sample="350", iterations=ENDLESS)
+    page.locator("[data-key=start]").click()
+    running = job(page, "350 points")
+    # The frames of a run that is not stored yet stand in place of the map.
+    wait(page, re.compile("350 of 350 points in view"))
+    wait(page, re.compile("a frame and not the stored map"))
+    running.get_by_role("button", name="Stop and keep").click()
+    running.and_(page.locator("[data-state=stopped]")).wait_for()
+    wait(page, re.compile("Finished and stored"))
+    wait(page, re.compile("stopped after .* iterations"))
+    page.wait_for_function("document.title.includes('t-SNE of digits: 350 of')")
+    page.wait_for_function("location.search.includes('run=digits-tsne-mesh')")
+    job(page, "350 points").get_by_role("button", name="Dismiss").click()
+    page.locator("[data-state]").filter(has_text="350 points").wait_for(state="detached")
+
+
+def test_cancel_keeps_nothing(page: Page) -> None:
+    runs = page.locator(".runs button").count()
+    title = page.locator(".what").inner_text()
+    fill(page, sample="360", iterations=ENDLESS)
+    page.locator("[data-key=start]").click()
+    running = job(page, "360 points")
+    wait(page, re.compile("360 of 360 points in view"))
+    running.get_by_role("button", name="Cancel").click()
+    running.and_(page.locator("[data-state=stopped]")).wait_for()
+    wait(page, "Stopped; nothing was kept.")
+    # Back to the map that was there before.
+    page.wait_for_function("title => document.title === `gpu_pipeline: ${title}`", arg=title)
+    assert page.locator(".runs button").count() == runs
+    running.get_by_role("button", name="Dismiss").click()
+    page.locator("[data-state]").filter(has_text="360 points").wait_for(state="detached")
+
+
+def test_a_button_that_is_redrawn_under_the_finger_is_still_pressed(page: Page) -> None:
+    fill(page, sample="370", iterations=ENDLESS)
+    page.locator("[data-key=start]").click()
+    running = job(page, "370 points")
+    button = running.get_by_role("button", name="Cancel")
+    button.wait_for()
+    place = button.bounding_box()
+    assert place is not None
+    page.mouse.move(place["x"] + 10, place["y"] + 10)
+    page.mouse.down()
+    page.wait_for_timeout(2_000)  # the list is drawn anew more than once a second, for it says how long the job took
+    page.mouse.up()
+    running.and_(page.locator("[data-state=stopped]")).wait_for()
+
+
+def pinch(page: Page, x: float, y: float) -> None:
+    """Two fingers that part around a place."""
+    hand = page.context.new_cdp_session(page)
+    for step in range(12):
+        points = [{"x": x + side * (20 + 8 * step), "y": y, "id": i} for i, side in enumerate((-1, 1))]
+        hand.send("Input.dispatchTouchEvent", {"type": "touchMove" if step else "touchStart", "touchPoints": points})
+    hand.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+def test_fingers_tap_and_pinch(browser: Browser, server: Server) -> None:
+    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    for page in _page(browser, server.url, **phone):
+        wait(page, re.compile("points in view"))
+        x, y, width, height = box(page)
+        for i in range(12):
+            page.touchscreen.tap(x + width * (0.3 + 0.03 * i), y + height * 0.5)
+            page.wait_for_timeout(300)
+            if "point=" in page.url:
+                break
+        wait(page, "Held:")
+        pinch(page, x + width / 2, y + height / 2)
+        page.wait_for_function("location.search.includes('view=')")
+        shown = re.match(r"([\d,]+) of ([\d,]+)", strip(page))
+        assert shown
+        assert shown[1] != shown[2]
+
+
+def upload(page: Page, path: Path) -> None:
+    tab(page, "run")
+    page.locator("[name=upload]").set_input_files(path)
+
+
+def test_uploads_a_map_and_data(page: Page, browser: Browser, tmp_path: Path) -> None:
+    places = pd.DataFrame({"x": range(50), "y": range(50), "kind": [SCRIPT, "b"] * 25})
+    places.to_csv(tmp_path / "My <b>points.csv", index=False)
+    upload(page, tmp_path / "My <b>points.csv")
+    wait(page, re.compile("my-b-points-.* is uploaded. It is shown."))
+    wait(page, re.compile("50 of 50 points in view"))
+    page.wait_for_function("location.search.includes('run=upload')")
+    for again in _page(browser, page.url):
+        wait(again, re.compile("50 of 50 points in view"))
+        assert again.evaluate("window.hacked") is None
+    np.save(tmp_path / "clouds.npy", np.random.default_rng(0).normal(size=(200, 6)) + 9 * (np.arange(200) % 3)[:, None])
+    upload(page, tmp_path / "clouds.npy")
+    wait(page, re.compile("It is chosen as data below."))
+    assert page.locator("[name=data]").input_value().startswith("upload/clouds-")
+    page.locator("[name=method]").select_option("pca")
+    page.locator("[name=sample]").fill("all")
+    page.locator("[data-key=start]").click()
+    job(page, "PCA of clouds-").and_(page.locator("[data-state=done]")).wait_for()
+    wait(page, re.compile("200 of 200 points in view"))
+    for name in ("my-b-points", "clouds"):
+        page.locator(f"[data-key^=remove-{name}]").click()
+        page.locator(f"[data-key^=remove-{name}]").wait_for(state="detached")
+
+
+def test_uploads_that_are_refused(browser: Browser, store: Path, tmp_path: Path) -> None:
+    server = Server(tmp_path / "stderr", "--out", str(store), "--max-upload", "1")
+    (tmp_path / "torn.parquet").write_bytes(b"PAR1" + bytes(range(256)) * 100)
+    (tmp_path / "large.npy").write_bytes(bytes(3 << 20))
+    (tmp_path / "program.exe").write_bytes(b"x")
+    try:
+        for page in _page(browser, server.url):
+            for name, says in (
+                ("large.npy", "the file has 3.0 MiB but uploads may have 1 at most"),
+                ("torn.parquet", "is not a readable Parquet file"),
+                ("program.exe", "a file of that kind cannot be read"),
+            ):
+                upload(page, tmp_path / name)
+                wait(page, re.compile(re.escape(says)))
+            assert "points in view" in strip(page)
+    finally:
+        said = server.close()
+    assert not re.search("error|traceback|warning", said, re.IGNORECASE), said
+    assert not list((store / ".uploads").iterdir())
 
 
 def test_no_address_and_no_label_does_harm(browser: Browser, store: Path, tmp_path: Path) -> None:

@@ -13,10 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpu_pipeline.dashboard import making, side, views
+from gpu_pipeline.dashboard.contrast import contrast, ink_on
 from gpu_pipeline.dashboard.files import OpenFile
 from gpu_pipeline.dashboard.frame import draw_frame
-from gpu_pipeline.dashboard.opened import Opened, open_stored, rows_of
+from gpu_pipeline.dashboard.opened import Opened
 from gpu_pipeline.dashboard.session import Session
+from gpu_pipeline.dashboard.side.mistakes_pane import cell_style
+from gpu_pipeline.dashboard.side.selection_pane import against_rest
 from gpu_pipeline.dashboard.state import (
     Choice,
     Step,
@@ -27,6 +30,7 @@ from gpu_pipeline.dashboard.state import (
     step_from_text,
     to_query,
 )
+from gpu_pipeline.dashboard.stored import open_stored, rows_of
 from gpu_pipeline.datasets import load
 from gpu_pipeline.errors import InputError
 from gpu_pipeline.methods import PCA, KMeans
@@ -85,6 +89,7 @@ def test_address_gives_the_same_view() -> None:
             Step("new", "lasso", (0.0, 0.0, 1.0, 0.0, 1.0, 1.0)),
             Step("add", "box2", (0.0, 1.0, 2.0, 3.0)),
             Step("subtract", "where", pairs=(("label", "4"), ("cluster", "9"))),
+            Step("add", "find", text="17, 42;100-120 = a! b"),
         ),
         window=(0.0, 1.0, 2.0, 3.5),
         point=7,
@@ -114,7 +119,18 @@ def test_pairs_survive_their_signs(pairs: tuple[tuple[str, str], ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "box:1,2,3,4", "=box:1,2,3", "=box:2,1,0,1", "=lasso:0,0,1,1", "=box:nan,1,0,1", "=where:", "=rows:1"]
+    "text",
+    [
+        "",
+        "box:1,2,3,4",
+        "=box:1,2,3",
+        "=box:2,1,0,1",
+        "=lasso:0,0,1,1",
+        "=box:nan,1,0,1",
+        "=where:",
+        "=find:",
+        "=rows:1",
+    ],
 )
 def test_what_is_no_step_is_none(text: str) -> None:
     assert step_from_text(text) is None
@@ -289,14 +305,14 @@ def test_mistakes_add_up(session: Session) -> None:
     counts = [int(text) for text in re.findall(r'title="(\d+) of label', html)]
     assert sum(counts) == 300
     strangers = session.opened.strangers()
-    assert (session.opened.among() != session.opened.codes("label")[0]).sum() == len(strangers)
+    assert (session.opened.votes().among != session.opened.codes("label")[0]).sum() == len(strangers)
 
 
 def test_selection_as_a_program_gives_the_same_rows(session: Session) -> None:
     session.attempt(lambda: session.select("lasso", (-1e3, -1e3, 1e3, -1e3, 0.0, 1e3)))
     assert session.opened is not None
     html = side.selection(session.opened, session.chosen, session.choice.steps, False, 0)
-    code = re.search(r"<pre>(from .*?)</pre>", html, re.DOTALL)
+    code = re.search(r"<pre>(import .*?)</pre>", html, re.DOTALL)
     assert code is not None
     from html import unescape
 
@@ -304,6 +320,110 @@ def test_selection_as_a_program_gives_the_same_rows(session: Session) -> None:
     exec(unescape(code[1]), scope)
     assert session.chosen is not None
     assert scope["rows"]["row"].tolist() == session.opened.points["row"][session.chosen].tolist()
+
+
+def test_the_selection_is_judged_beside_the_rest(session: Session) -> None:
+    """Label accuracy, recall and misfits of the fours and of all others, as the judge counts them over all."""
+    assert session.opened is not None
+    points, run_ = session.opened.points, session.opened.run
+    assert run_ is not None
+    session.act("cell", pairs_to_text((("label", "4"),)))
+    html = side.selection(session.opened, session.chosen, session.choice.steps, False, 0)
+    cells = r'<td title="[^"]*">{}</td><td class="n">(.*?)</td><td class="n">(.*?)</td><td class="n">(.*?)</td>'
+    n = len(points)
+    fours = (points["label"] == 4).to_numpy()
+    found = re.search(cells.format("label accuracy"), html)
+    assert found is not None
+    inside, outside = (float(text.rstrip("%")) / 100 for text in found.groups()[:2])
+    overall = (inside * fours.sum() + outside * (~fours).sum()) / n
+    assert overall == pytest.approx(run_.scores.values["label_accuracy"], abs=1e-3)
+    assert found[3] == f"at most {points['label'].value_counts().max() / n:.1%}"
+    found = re.search(cells.format("mean neighbour recall"), html)
+    assert found is not None
+    recall = points["neighbor_recall"]
+    assert found.groups() == (f"{recall[fours].mean():.3f}", f"{recall[~fours].mean():.3f}", f"{15 / 299:.2g}")
+    found = re.search(cells.format("misfits"), html)
+    assert found is not None
+    assert found.groups()[:2] == (f"{points['misfit'][fours].mean():.1%}", f"{points['misfit'][~fours].mean():.1%}")
+
+
+def test_the_selection_against_the_rest() -> None:
+    """Absent values have no class, names are not compared, and places say nothing."""
+    points = pd.DataFrame(
+        {
+            "row": np.arange(100),
+            "x": np.arange(100) / 7,
+            "y": 0.0,
+            "label": ["a"] * 3 + ["b"] * 2 + [None] * 95,
+            "file": [f"{i}.png" for i in range(100)],
+            "size": np.arange(100) / 2 + 0.25,
+        }
+    )
+    found = {(d.column, d.name): d for d in against_rest(Opened("m", points), np.arange(100) < 3)}
+    assert set(found) == {("label", "a"), ("label", "b"), ("size", None)}
+    assert (found["label", "a"].inside, found["label", "a"].outside) == (1.0, 0.0)
+    assert found["label", "a"].effect == pytest.approx(1 / np.sqrt(0.24))
+    assert found["size", None].inside == pytest.approx(0.75)
+    with pytest.raises(InputError, match="over 5 points, not 100"):
+        against_rest(Opened("m", points), np.ones(5, bool))
+
+
+def test_a_search_is_a_step_of_the_selection(session: Session) -> None:
+    assert session.opened is not None
+    rows = session.opened.points["row"]
+    first = rows.iloc[:3].tolist()
+    session.act("find", {"text": ", ".join(map(str, first))})
+    assert session.chosen is not None
+    assert rows[session.chosen].tolist() == first
+    session.act("how", "add")
+    session.act("find", {"text": "label=4"})
+    assert session.chosen.sum() == ((session.opened.points["label"] == 4) | rows.isin(first)).sum()
+    again = Session(session.store, None, Choice(**from_query(dict(parse_qsl(to_query(session.choice)[1:])))))
+    assert again.chosen is not None
+    assert again.chosen.tolist() == session.chosen.tolist()
+    session.act("find", {"text": "label=eleven"})
+    assert "no point has label 'eleven'" in session.error
+    assert len(session.choice.steps) == 2
+    session.act("undo", "")
+    assert session.chosen.sum() == 3
+
+
+def test_a_filter_is_a_range_that_all_of_it_takes_away(session: Session) -> None:
+    assert session.opened is not None
+    recall = session.opened.points["neighbor_recall"]
+    session.act("limit", {"column": "neighbor_recall", "low": "", "high": "0.25"})
+    assert session.visible is not None
+    assert session.visible.tolist() == (recall <= 0.25).tolist()
+    html = views.look(session.choice, session.opened, [], "", None, session.visible, session.sought)
+    assert f"<span data-passing>{(recall <= 0.25).sum()}</span> of 300 points pass" in html
+    session.act("limit", {"column": "neighbor_recall", "low": "0.5", "high": "0.25"})
+    assert "smaller number first" in session.error
+    assert len(session.choice.limits) == 1
+    session.act("limit", {"column": "neighbor_recall", "low": "", "high": ""})
+    assert session.visible is None
+
+
+def test_the_legend_speaks_of_a_frame_that_is_watched(session: Session) -> None:
+    frame = Opened("iteration 50", square().points.drop(columns=["row", "size"]))
+    html = views.look(session.choice, session.opened, [], "", np.ones(300, bool), None, "", frame)
+    assert "The map shows iteration 50 of a job: the legend counts its 4 points" in html
+    assert re.findall(r'<span class="n">([^<]*)</span>', html) == ["2", "2"]
+
+
+def test_compared_clusters_are_said_to_be_matched(store: Path) -> None:
+    names = [row["run"] for row in rows_of(store)]
+    session = Session(store, None, Choice(run=names[0], other=names[1], colour="cluster"))
+    assert session.opened is not None
+    assert session.other is not None
+    html = side.compare(
+        session.opened, session.other, session.comparison, rows_of(store), False, matched=session.matched
+    )
+    assert "Clusters are matched" in html
+    keys = [opened.codes("cluster")[1] for opened in (session.opened, session.other)]
+    assert keys[0].names == keys[1].names
+    assert (keys[0].colours == keys[1].colours).all()
+    assert session.matched is not None
+    assert session.matched.shared > session.matched.chance
 
 
 def test_frame_counts_all_points(session: Session) -> None:
@@ -375,9 +495,40 @@ def test_contrast_of_every_text_is_aa() -> None:
             ("quiet", "wash"),
             ("accent", "paper"),
             ("on-accent", "accent"),
+            ("alarm", "paper"),
             ("alarm", "wash"),
         ):
             assert _contrast(colour[ink], colour[paper]) >= 4.5, (ink, paper)
+
+
+def test_the_style_names_no_ink_of_its_own() -> None:
+    """All text has one of the inks whose contrast is tested, on one of the papers that it is tested on."""
+    for name in ("style.css", "grid.css", "download.css"):
+        css = (Path(views.__file__).parent / name).read_text(encoding="utf-8").replace(" !important", "")
+        inks = re.findall(r"[{;\s]color: ([^;}]+)", css)
+        assert set(inks) <= {f"var(--{ink})" for ink in ("ink", "quiet", "accent", "on-accent", "alarm")}, name
+        papers = re.findall(r"background(?:-color)?: ([^;}]+)", css)
+        plain = {"none", "#fff"}  # #fff is behind images only
+        assert set(papers) <= plain | {f"var(--{paper})" for paper in ("paper", "wash", "accent", "edge")}, name
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_contrast_of_every_cell_of_the_heat_map_is_aa(right: bool) -> None:
+    for share in (0.0001, *np.linspace(0.001, 1, 400)):
+        style = cell_style(float(share), right)
+        found = re.fullmatch(r"background:light-dark\((.*?),(.*?)\);color:light-dark\((.*?),(.*?)\)", style)
+        assert found is not None
+        for paper, ink in ((found[1], found[3]), (found[2], found[4])):
+            assert _contrast(ink, paper) >= 4.5, (share, style)
+    assert cell_style(0.0, right) == ""
+
+
+@given(st.tuples(*[st.integers(0, 255)] * 3))
+def test_ink_is_read_on_any_colour(colour: tuple[int, int, int]) -> None:
+    paper = np.array(colour)
+    found = contrast(ink_on(paper), paper)
+    assert found >= 4.5
+    assert found == pytest.approx(_contrast(views.hexadecimal(ink_on(paper)), views.hexadecimal(paper)), rel=1e-3)
 
 
 def _contrast(one: str, other: str) -> float:

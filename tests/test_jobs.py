@@ -16,8 +16,10 @@ import numpy as np
 import pytest
 
 from gpu_pipeline.dashboard import film, jobs, worker
-from gpu_pipeline.dashboard.jobs import Job, Status, start
-from gpu_pipeline.dashboard.paths import keep_upload, put_json
+from gpu_pipeline.dashboard.jobs import Job, start
+from gpu_pipeline.dashboard.paths import put_json
+from gpu_pipeline.dashboard.status import Status, read_status, values_in
+from gpu_pipeline.dashboard.uploads import keep_upload
 from gpu_pipeline.engines import NAMES, Progress
 from gpu_pipeline.errors import InputError
 from gpu_pipeline.recipe import Recipe, make
@@ -58,7 +60,7 @@ def wait(job: Job, until: Callable[[Status], bool] = lambda status: status.state
 
 def process(job: Job) -> int:
     """Number of a job's process."""
-    while "pid" not in (values := jobs._json(job.folder / "status.json")):
+    while "pid" not in (values := values_in(job.folder / "status.json")):
         time.sleep(0.01)
     return int(values["pid"])
 
@@ -135,7 +137,7 @@ def test_an_unforeseen_error_is_named(tmp_path: Path) -> None:
 
 def test_a_worker_without_a_job_says_so(tmp_path: Path) -> None:
     worker.work(tmp_path)
-    assert jobs.read_status(tmp_path).state == "failed"
+    assert read_status(tmp_path).state == "failed"
 
 
 def test_cancel_keeps_nothing(store: Path) -> None:
@@ -330,4 +332,4 @@ def test_a_request_to_cancel_is_seen_from_afar(tmp_path: Path) -> None:
 
 def test_a_status_of_a_later_version_is_read(tmp_path: Path) -> None:
     put_json(tmp_path / "status.json", {"state": "done", "run": "a", "mood": "good"})
-    assert jobs.read_status(tmp_path) == replace(Status(), state="done", run="a")
+    assert read_status(tmp_path) == replace(Status(), state="done", run="a")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from gpu_pipeline.dashboard.picking import Nearest, inside_box, inside_polygon
 from gpu_pipeline.errors import InputError
+from gpu_pipeline.render import order
 
 SQUARE = [(0, 0), (4, 0), (4, 4), (0, 4)]
 Places = list[tuple[int, int]]
@@ -163,3 +164,21 @@ def test_the_nearest_of_many_with_an_outlier() -> None:
     assert nearest.at(500, 500, 10) is None
     assert nearest.at(np.nan, 0, 10) is None
     assert Nearest(x[:0], y[:0]).at(0, 0, 1) is None
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(0, 20_000), corners=st.integers(3, 30), reach=st.floats(0.01, 30))
+def test_an_order_changes_nothing(seed: int, n: int, corners: int, reach: float) -> None:
+    random = np.random.default_rng(seed)
+    x, y = random.normal(0, 3, (2, n)).astype(np.float32)
+    x[: n // 100] *= 1000  # far outliers lie in the outermost cells
+    polygon = random.normal(0, reach, (corners, 2))
+    polygon[::5, 1] = polygon[0, 1]  # with level edges
+    expected = inside_polygon(x, y, polygon)
+    assert (inside_polygon(x, y, polygon, order(x, y)) == expected).all()
+    assert (inside_polygon(x, y, np.round(polygon), order(x, y)) == inside_polygon(x, y, np.round(polygon))).all()
+
+
+def test_an_order_of_a_line_of_points() -> None:
+    x = np.linspace(0, 1, 50_000)
+    assert inside_polygon(x, 0 * x, np.array(SQUARE) / 12, order(x, 0 * x)).sum() == pytest.approx(16_667, abs=1)

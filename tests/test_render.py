@@ -36,7 +36,7 @@ from gpu_pipeline.render import (
     visible,
 )
 from gpu_pipeline.render import shade as shade_grid
-from gpu_pipeline.render.counting import around, blend, blocks, survey
+from gpu_pipeline.render.counting import blend, blocks, largest_share, scatter, survey
 from gpu_pipeline.render.names import overlap
 from gpu_pipeline.render.palette import ALARM, CALM, MANY, QUANTITY, TEN, rgb
 from gpu_pipeline.render.text import cut, width
@@ -249,16 +249,20 @@ def test_mixing_many_pixels_is_the_weighted_mean_of_colours() -> None:
 
 def test_a_grid_in_one_pass() -> None:
     counts = np.random.default_rng(0).poisson(0.3, (30, 40, 5)).astype(np.uint32)
-    total, top, most, kinds = survey(counts)
-    assert (total == counts.sum(axis=2)).all()
-    assert (top == counts.argmax(axis=2)).all()
-    assert (most == counts.max(axis=2)).all()
-    assert (kinds == (counts > 0).sum(axis=2)).all()
-    near = around(counts, 2)
+    lit, total, top, most, kinds, amounts = survey(counts)
+    flat = counts.reshape(-1, 5)
+    assert lit.tolist() == np.flatnonzero(flat.any(axis=1)).tolist()
+    assert (total == flat[lit].sum(axis=1)).all()
+    assert (top == flat[lit].argmax(axis=1)).all()
+    assert (most == flat[lit].max(axis=1)).all()
+    assert (kinds == (flat[lit] > 0).sum(axis=1)).all()
+    assert amounts.tolist() == flat.sum(axis=0).tolist()
+    assert largest_share(counts, lit) == pytest.approx(most / total)
+    near = scatter(counts, lit, np.ones((5, 5), np.float32), 2)
     assert near[10, 20].tolist() == counts[8:13, 18:23].sum(axis=(0, 1)).tolist()
     assert near[0, 39].tolist() == counts[:3, 37:].sum(axis=(0, 1)).tolist()
     # Blocks of 7 pixels: 30 = 4 * 7 + 2 rows and 40 = 5 * 7 + 5 columns.
-    coarse = blocks(counts, 7)
+    coarse = blocks(counts, lit, 7)
     assert coarse.shape == (5, 6, 5)
     assert coarse[0, 0].tolist() == counts[:7, :7].sum(axis=(0, 1)).tolist()
     assert coarse[4, 5].tolist() == counts[28:, 35:].sum(axis=(0, 1)).tolist()

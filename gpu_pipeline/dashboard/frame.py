@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from ..render import Grid, Layer, Mode, View, aggregate, shade, spread, visible
+from ..render import Layer, Mode, View, aggregate, shade, spread
+from ..render.grid import places
 from ..render.names import place_names
 from ..timing import seconds
 from .images import Images, encode
@@ -43,7 +44,9 @@ class Frame:
     seconds: float
 
 
-def draw_frame(layer: Layer, view: View, mode: str, *, names: bool = True, images: Images | None = None) -> Frame:
+def draw_frame(
+    layer: Layer, view: View, mode: str, *, names: bool = True, images: Images | None = None, ratio: float = 1.0
+) -> Frame:
     """Draw a window of a map.
 
     Parameters
@@ -58,6 +61,8 @@ def draw_frame(layer: Layer, view: View, mode: str, *, names: bool = True, image
         Whether to place the names of classes.
     images
         The points' images, which are drawn where few points are in view.
+    ratio
+        Pixels of the picture to a pixel of the page, by which names and images are larger.
     """
     start = seconds()
     key = layer.key
@@ -65,19 +70,14 @@ def draw_frame(layer: Layer, view: View, mode: str, *, names: bool = True, image
     facts = in_view(grid, key)
     shown: Mode | None = mode if key.kind == "classes" else None  # type: ignore[assignment]
     image = shade(spread(grid), key, shown)
-    placed = place_names(grid, key, NAME_SIZE, 3) if names and key.column != "misfit" else ()
     if images is not None and 0 < facts.points <= FEW:
-        image = _with_images(image, layer, view, images)
-    many = _many(grid, key.names, facts.coloured) if placed else ()
-    placed = tuple(name for name in placed if any(_is(name.text, known) for known in many))
+        image = _with_images(image, layer, view, images, round(THUMB * ratio))
+    placed = place_names(grid, key, round(NAME_SIZE * ratio), round(3 * ratio)) if names else ()
+    # A few points of a class lie in no place of their own.
+    many = [name for name, n in zip(key.names, grid.seen.amounts, strict=False) if n > 0.01 * facts.coloured]
+    kept = [name for name in placed if key.column != "misfit" and any(_is(name.text, known) for known in many)]
     png = encode(image.transpose(Image.Transpose.FLIP_TOP_BOTTOM))
-    return Frame(png, tuple((name.text, *_in_data(name.middle, view)) for name in placed), facts, seconds() - start)
-
-
-def _many(grid: Grid, names: tuple[str, ...], total: int) -> list[str]:
-    """Names of the classes that make up more than a hundredth of the coloured points: few are in no place."""
-    amounts = grid.counts.sum(axis=(0, 1))
-    return [name for name, amount in zip(names, amounts, strict=False) if amount > 0.01 * total]
+    return Frame(png, tuple((name.text, *_in_data(name.middle, view)) for name in kept), facts, seconds() - start)
 
 
 def _is(text: str, name: str) -> bool:
@@ -85,20 +85,20 @@ def _is(text: str, name: str) -> bool:
     return text == name or (text.endswith("…") and name.startswith(text[:-1]))
 
 
-def _with_images(image: Image.Image, layer: Layer, view: View, images: Images) -> Image.Image:
+def _with_images(image: Image.Image, layer: Layer, view: View, images: Images, size: int) -> Image.Image:
     """The points' own images at their places, in the colours of their classes."""
-    places = visible(layer, view)
-    order = np.arange(len(layer.frame)) if layer.order is None else np.argsort(layer.order.rows, kind="stable")
+    at = places(layer, view)
+    rows = at if layer.order is None else layer.order.rows[at]
     (x0, x1), (y0, y1) = view.x_range, view.y_range
-    for place in places.tolist():
-        point = layer.frame.iloc[int(order[place])]
+    for i in np.argsort(rows):
+        point = layer.frame.iloc[int(at[i])]
         ink = int(point["ink"])
         grey = layer.key.kind != "classes" or ink >= min(len(layer.key.colours), layer.inks)
         colour = np.array([70, 74, 84] if grey else layer.key.colours[ink]) * 0.8
-        thumb = Image.fromarray(255 - images.pixels[place]).resize((THUMB, THUMB))
+        thumb = Image.fromarray(255 - images.pixels[rows[i]]).resize((size, size))
         stamp = Image.new("RGB", thumb.size, tuple(int(c) for c in colour))
-        left = round((float(point["x"]) - x0) / (x1 - x0) * view.width - THUMB / 2)
-        top = round((y1 - float(point["y"])) / (y1 - y0) * view.height - THUMB / 2)
+        left = round((float(point["x"]) - x0) / (x1 - x0) * view.width - size / 2)
+        top = round((y1 - float(point["y"])) / (y1 - y0) * view.height - size / 2)
         image.paste(stamp, (left, top), thumb if not grey else thumb.point(lambda value: value // 3))
     return image
 

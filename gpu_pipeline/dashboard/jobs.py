@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import platform
 import shutil
@@ -25,9 +24,8 @@ import sys
 import threading
 import uuid
 from collections.abc import Collection
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 
@@ -37,6 +35,7 @@ from ..recipe import Recipe, make
 from ..timing import now, since
 from . import film
 from .paths import data_name, put_json
+from .status import Status, held, read_status, values_in, why
 
 JOBS = ".jobs"
 MOST_AT_ONCE = 4
@@ -46,51 +45,6 @@ MOST_KEPT = 30
 """Ended jobs that a store remembers."""
 
 _WORKER = f"{__name__.rpartition('.')[0]}.worker"
-
-
-@dataclass(frozen=True)
-class Status:
-    """How a job is.
-
-    Attributes
-    ----------
-    state
-        "stopped" is also a job that was ended without keeping anything: then `run` is None.
-    step, engine
-        What it does, and with which engine; None before it has begun, and of steps that no engine does.
-    done, total
-        Iterations (or stages) of the step; None where the engine does not tell.
-    kl
-        Kullback-Leibler divergence so far, in nats.
-    seconds_left
-        Until the end of the step, by its pace so far; None where there is none.
-    elapsed
-        Seconds since the job began.
-    error
-        Why it failed, in one sentence.
-    run
-        Name of the stored run.
-    frames
-        Frames of the optimisation that can be had from `Job.frame`.
-    can_stop
-        Whether `Job.stop` would keep a map: the engine reports its iterations.
-    notes
-        Sentences that a reader of the result should know.
-    """
-
-    state: Literal["running", "done", "failed", "stopped"] = "running"
-    step: str | None = None
-    engine: str | None = None
-    done: int | None = None
-    total: int | None = None
-    kl: float | None = None
-    seconds_left: float | None = None
-    elapsed: float = 0.0
-    error: str | None = None
-    run: str | None = None
-    frames: int = 0
-    can_stop: bool = False
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,7 +75,7 @@ class Job:
     def status(self) -> Status:
         """How it is now."""
         # In this order: a worker that is gone before its last words are read has written them already.
-        alive = _held(self.folder)
+        alive = held(self.folder)
         said = read_status(self.folder)
         if said.state != "running":
             return said
@@ -131,7 +85,7 @@ class Job:
             return replace(said, state="stopped", seconds_left=None, frames=0, can_stop=False)
         if said.run is not None:  # the run is whole; only its frames are not
             return replace(said, state="done", seconds_left=None, can_stop=False)
-        return replace(said, state="failed", error=self._why(said.step), seconds_left=None, can_stop=False)
+        return replace(said, state="failed", error=why(self.folder, said.step), seconds_left=None, can_stop=False)
 
     def stop(self) -> None:
         """Ask the optimisation to stop, and keep the map that it has come to as a run.
@@ -145,9 +99,9 @@ class Job:
         if self.status().state != "running":
             return
         (self.folder / "cancel").touch()
-        values = _json(self.folder / "status.json")
+        values = values_in(self.folder / "status.json")
         # A worker that has not said its number yet, or works on another computer, sees the file.
-        if values.get("node") == platform.node() and _held(self.folder):
+        if values.get("node") == platform.node() and held(self.folder):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(values["pid"], signal.SIGKILL)
         film.discard(self.folder)
@@ -187,20 +141,6 @@ class Job:
         if self.status().state == "running":
             raise InputError("the job still runs: stop it first.")
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _why(self, step: str | None) -> str:
-        """Why a worker went without a word."""
-        try:
-            lines = (self.folder / "worker.log").read_text(encoding="utf-8", errors="replace").splitlines()
-        except OSError:
-            lines = []
-        at = f" in the step {step}" if step else ""
-        fatal = next((line for line in lines if line.startswith("Fatal Python error:")), None)
-        if fatal is None and any(line.startswith("Traceback (most recent call last)") for line in lines):
-            fatal = lines[-1]
-        if fatal is not None:
-            return f"the job broke{at} ({fatal[:200].rstrip('.')}): {self.folder / 'worker.log'} says where."
-        return f"the job's process was killed{at}: memory may have run out, or somebody ended it; start it again."
 
 
 def start(recipe: Recipe, store: Path, *, data_dir: str | Path | None = None, allowed: Collection[Path] = ()) -> Job:
@@ -256,19 +196,11 @@ def jobs(store: Path) -> list[Job]:
 
 def read(folder: Path) -> Job | None:
     """The job in a folder; None if there is none, or only half of one."""
-    values = _json(folder / "job.json")
+    values = values_in(folder / "job.json")
     try:
         return Job(folder, make(values["recipe"]), values["data_dir"], values["created"])
     except (KeyError, TypeError, InputError):
         return None
-
-
-def read_status(folder: Path) -> Status:
-    """What the worker last said."""
-    values = _json(folder / "status.json")
-    known = {item.name for item in fields(Status)}
-    said = {name: value for name, value in values.items() if name in known}
-    return Status(**{**said, "notes": tuple(said.get("notes", ()))})
 
 
 def _spawn(job: Job) -> None:
@@ -289,24 +221,3 @@ def _spawn(job: Job) -> None:
             start_new_session=True,  # Ctrl-C at the server's terminal is not meant for it
         )
     threading.Thread(target=process.wait, name=f"wait for {job.id}", daemon=True).start()
-
-
-def _held(folder: Path) -> bool:
-    """Whether a job's worker lives. Unlike its number, a lock tells it from a process that came later."""
-    try:
-        with (folder / "lock").open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
-def _json(path: Path) -> dict[str, Any]:
-    """The values in a file; none if it is not there or not whole."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return values if isinstance(values, dict) else {}

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import panel as pn
-from bokeh.events import DoubleTap, RangesUpdate, SelectionGeometry, Tap
+from bokeh.events import DoubleTap, SelectionGeometry, Tap
 from bokeh.models import (
     BoxSelectTool,
     ColumnDataSource,
@@ -21,34 +21,12 @@ from bokeh.plotting import figure
 
 from ..render import View, fit
 from .frame import Frame
+from .piece import HERE
 
-PAUSE = 30
-"""Milliseconds between a movement and its picture, in which further movements are gathered."""
+SHARPEST = 2.0
+"""Pixels of the picture to a pixel of the page at most: a screen of three would take nine times the work of one."""
 
-DECODE = """
-const [png] = wire.data.png;
-const {x, y, dw, dh} = wire.data;
-const turn = image.turn = (image.turn ?? 0) + 1;
-createImageBitmap(new Blob([png], {type: "image/png"})).then((bitmap) => {
-  if (image.turn !== turn) return;
-  const {width, height} = bitmap;
-  const canvas = new OffscreenCanvas(width, height);
-  const pen = canvas.getContext("2d");
-  pen.drawImage(bitmap, 0, 0);
-  const pixels = pen.getImageData(0, 0, width, height).data.buffer;
-  const Array2d = image.data.image[0].constructor;
-  image.data = {image: [new Array2d(pixels, [height, width])], x, y, dw, dh};
-});
-"""
-"""The picture comes as PNG, a tenth of its pixels' bytes, and is unpacked in the browser only."""
-
-POINT = """
-const now = performance.now();
-const send = () => { at.data = {x: [at.next[0]], y: [at.next[1]]}; at.last = performance.now(); at.timer = null; };
-at.next = [cb_obj.x, cb_obj.y];
-if (at.timer == null) at.timer = setTimeout(send, Math.max(0, 50 - (now - (at.last ?? 0))));
-"""
-"""Tell the server where the pointer is, at most twenty times in a second."""
+ASK, DECODE, POINT = ((HERE / f"map_{name}.js").read_text(encoding="utf-8") for name in ("ask", "decode", "point"))
 
 
 class MapPane:
@@ -57,7 +35,8 @@ class MapPane:
     Parameters
     ----------
     draw
-        Gives the picture of a window, or None where there is nothing to draw.
+        Gives the picture of a window, or None where there is nothing to draw, from the window in pixels of the
+        picture and how many of them make one of the page.
     selected
         Told the shape that was drawn: "box" or "lasso", and its numbers in the map's units.
     pointed
@@ -71,7 +50,7 @@ class MapPane:
 
     def __init__(
         self,
-        draw: Callable[[View], Frame | None],
+        draw: Callable[[View, float], Frame | None],
         selected: Callable[[str, tuple[float, ...]], object],
         pointed: Callable[[float, float, float, bool], object],
         moved: Callable[[View, Frame], object],
@@ -79,6 +58,9 @@ class MapPane:
     ) -> None:
         self._draw, self._selected, self._pointed, self._moved, self.home = draw, selected, pointed, moved, home
         self._waiting = False
+        self._drawn: tuple[float, ...] = ()
+        self._ratio = 1.0
+        self._turn = 0
         self.size = (0, 0)
         self._told: dict[str, int | None] = {"width": 0, "height": 0}
         self._sources()
@@ -88,11 +70,12 @@ class MapPane:
     def _sources(self) -> None:
         blank = np.zeros((1, 1), np.uint32)
         self.image = ColumnDataSource({"image": [blank], "x": [0], "y": [0], "dw": [1], "dh": [1]}, syncable=False)
-        self.wire = ColumnDataSource({"png": [], "x": [], "y": [], "dw": [], "dh": []})
+        self.wire = ColumnDataSource({"png": [], "x": [], "y": [], "dw": [], "dh": [], "turn": []})
+        self.asked = ColumnDataSource({name: [] for name in ("x0", "x1", "y0", "y1", "ratio", "turn")})
         self.names = ColumnDataSource({"x": [], "y": [], "text": []})
         self.rings = ColumnDataSource({"x": [], "y": [], "size": [], "colour": []})
         self.at = ColumnDataSource({"x": [], "y": []})
-        self.wire.js_on_change("data", CustomJS(args={"wire": self.wire, "image": self.image}, code=DECODE))
+        self.asked.on_change("data", lambda attr, old, new: self._answer())
         self.at.on_change("data", lambda attr, old, new: self._hovered())
 
     def _figure(self) -> Any:
@@ -113,7 +96,6 @@ class MapPane:
             min_border=0,
             outline_line_color=None,
             output_backend="canvas",
-            lod_timeout=40,  # Bokeh waits half a second after the last turn of the wheel before it tells the range
         )
         plot.axis.visible = False
         plot.grid.visible = False
@@ -126,7 +108,12 @@ class MapPane:
         )  # fmt: skip
         plot.scatter("x", "y", size="size", source=self.rings, fill_color=None, line_color="#ffffff", line_width=5)
         plot.scatter("x", "y", size="size", source=self.rings, fill_color=None, line_color="colour", line_width=2.5)
-        plot.on_event(RangesUpdate, lambda event: self.refresh())
+        ask = CustomJS(args={"x": plot.x_range, "y": plot.y_range, "asked": self.asked, "sharpest": SHARPEST}, code=ASK)
+        for axis in (plot.x_range, plot.y_range):
+            axis.js_on_change("start", ask)
+            axis.js_on_change("end", ask)
+        told = {"wire": self.wire, "image": self.image, "asked": self.asked, "ask": ask}
+        self.wire.js_on_change("data", CustomJS(args=told, code=DECODE))
         plot.on_event(SelectionGeometry, self._shape)
         plot.on_event(Tap, lambda event: self._pointed(event.x, event.y, self.unit(), True))
         plot.on_event(DoubleTap, lambda event: self.show_all())
@@ -145,11 +132,16 @@ class MapPane:
         return float(self.figure.x_range.end - self.figure.x_range.start) / max(self.size[0], 1)
 
     def refresh(self) -> None:
-        """Draw soon; what is asked for before is drawn together."""
+        """Draw anew what is in view, once at the next moment that the document is free."""
+        self._drawn = ()
         if not self._waiting and min(self.size) > 0:
             self._waiting = True
             document = pn.state.curdoc or self.figure.document
-            document.add_timeout_callback(self._redraw, PAUSE)
+            document.add_next_tick_callback(self._refresh)
+
+    def _refresh(self) -> None:
+        self._waiting = False
+        self._redraw(self.window())
 
     def window(self) -> tuple[float, float, float, float]:
         """The window now: x0, x1, y0, y1."""
@@ -179,21 +171,43 @@ class MapPane:
         x, y, colour, size = zip(*places, strict=True) if places else ((), (), (), ())
         self.rings.data = {"x": list(x), "y": list(y), "colour": list(colour), "size": list(size)}
 
-    def _redraw(self) -> None:
-        self._waiting = False
-        x0, x1, y0, y1 = self.window()
-        if not (np.isfinite([x0, x1, y0, y1]).all() and x0 < x1 and y0 < y1):
+    def _answer(self) -> None:
+        """Draw the window that the page asks for, or tell it that it has it."""
+        told = {name: values[0] for name, values in self.asked.data.items() if len(values)}
+        try:
+            window = tuple(float(told[name]) for name in ("x0", "x1", "y0", "y1"))
+            ratio = min(max(float(told["ratio"]), 1.0), SHARPEST)
+        except (KeyError, TypeError, ValueError):
+            return
+        if min(self.size) > 0 and (*window, ratio) != self._drawn:
+            self._ratio = ratio
+            self._redraw(window)
+        else:
+            self._send(None, window)
+
+    def _redraw(self, window: tuple[float, ...]) -> None:
+        x0, x1, y0, y1 = window
+        if not (np.isfinite(window).all() and x0 < x1 and y0 < y1):
             return self.show_all()
-        view = View((x0, x1), (y0, y1), *self.size)
-        frame = self._draw(view)
+        width, height = (round(side * self._ratio) for side in self.size)
+        view = View((x0, x1), (y0, y1), width, height)
+        frame = self._draw(view, self._ratio)
+        self._send(frame, window)
         if frame is None:
             return None
-        png = np.frombuffer(frame.png, np.uint8)
-        self.wire.data = {"png": [png], "x": [x0], "y": [y0], "dw": [x1 - x0], "dh": [y1 - y0]}
+        self._drawn = (*window, self._ratio)
         text, x, y = zip(*frame.names, strict=True) if frame.names else ((), (), ())
         self.names.data = {"x": list(x), "y": list(y), "text": list(text)}
         self._moved(view, frame)
         return None
+
+    def _send(self, frame: Frame | None, window: tuple[float, ...]) -> None:
+        """Send a picture; without one the page only learns that its question was heard."""
+        x0, x1, y0, y1 = window
+        self._turn += 1
+        png = None if frame is None else np.frombuffer(frame.png, np.uint8)
+        place = {"x": [x0], "y": [y0], "dw": [x1 - x0], "dh": [y1 - y0]}
+        self.wire.data = {"png": [png], **place, "turn": [self._turn]}
 
     def _resized(self, **told: int | None) -> None:
         """Keep the middle and the scale, so that one unit stays as long on both axes."""

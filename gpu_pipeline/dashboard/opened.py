@@ -1,63 +1,37 @@
-"""Runs and files that are open: read once and shared by all sessions, which change nothing in them."""
+"""A map that is open: its points, and what follows from them, made once and shared by all sessions."""
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
-from ..compare import Comparison, compare_maps
 from ..errors import InputError, unknown_name
 from ..record import Run
 from ..render import Key, Layer, Order, arrange, order, prepare
-from ..report import row
-from ..store import FILES, list_runs, open_run, read_record
-from .files import OpenFile
 from .images import Images, images_of
+from .mean_images import mean_images
+from .mistakes import strangers
 from .picking import Nearest, inside_box, inside_polygon
+from .search import found
+from .shelf import Shelf
 from .state import Step
-from .statistics import intruders
+from .statistics import Moments, moments
+from .votes import Votes, vote
 
 T = TypeVar("T")
 
-KEPT_RUNS = 6
-"""Runs that stay in memory at once; the one used longest ago goes first."""
+MOST_SOUGHT = 20_000_000
+"""Points up to which the neighbours of all are sought on the map: some twenty seconds."""
 
-KEPT_PARTS = 24
+KEPT_PARTS = 48
 """Layers, masks and lists that each run keeps beside its points."""
 
-MOST_SOUGHT = 1_000_000
-"""Points up to which the neighbours of all are sought on the map: some seconds."""
-
-METHODS = {"tsne": "t-SNE", "umap": "UMAP", "pca": "PCA"}
 NOT_COLOURS = ("row", "x", "y")
-
-
-class Shelf:
-    """A few values by name, each made once even if two sessions ask at a time; the eldest goes first."""
-
-    def __init__(self, room: int) -> None:
-        self._room = room
-        self._values: OrderedDict[Any, Any] = OrderedDict()
-        self._lock = threading.RLock()
-
-    def get(self, name: Any, make: Callable[[], T]) -> T:
-        """The value of that name, made now if there is none."""
-        with self._lock:
-            if name not in self._values:
-                self._values[name] = make()
-                while len(self._values) > self._room:
-                    self._values.popitem(last=False)
-            self._values.move_to_end(name)
-            value: T = self._values[name]
-            return value
 
 
 @dataclass(eq=False)
@@ -86,6 +60,10 @@ class Opened:
     def part(self, name: Any, make: Callable[[], T]) -> T:
         """Something that follows from the points alone, made once."""
         return self._parts.get(name, make)
+
+    def has(self, name: Any) -> bool:
+        """Whether a part is made already."""
+        return self._parts.has(name)
 
     def colours(self) -> list[str]:
         """What the map can be coloured by, the usual ones first."""
@@ -133,6 +111,26 @@ class Opened:
             return layer.frame["ink"].cat.codes.to_numpy(), layer.key
         return self.part(("codes", column), lambda: _codes(self.points[column], layer.key)), layer.key
 
+    def absent(self, column: str) -> int:
+        """Code of the points that have no class in a column; -1 if all have one."""
+        _, key = self.codes(column)
+        return len(key.names) - 1 if self.part(("absent", column), self.points[column].isna().any) else -1
+
+    def quantity(self, column: str) -> np.ndarray:
+        """A column of numbers as floating ones, (n,); NaN where there is none."""
+        values = self.points[column]
+        if values.dtype in (np.float32, np.float64):
+            return values.to_numpy()
+        return self.part(("quantity", column), lambda: values.to_numpy(dtype=np.float64, na_value=np.nan))
+
+    def moments(self, column: str) -> Moments:
+        """Mean and standard deviation of a column of numbers over all points."""
+        return self.part(("moments", column), lambda: moments(self.quantity(column), np.ones(self.n, bool)))
+
+    def axes(self) -> tuple[np.ndarray, np.ndarray]:
+        """The map's x and y, (n,) each."""
+        return self.points["x"].to_numpy(), self.points["y"].to_numpy()
+
     def place(self) -> np.ndarray:
         """The map, (n, 2)."""
         return self.part("place", lambda: np.ascontiguousarray(self.points[["x", "y"]].to_numpy()))
@@ -147,44 +145,40 @@ class Opened:
         Raises
         ------
         InputError
-            If it names a column or a class that is not there.
+            If it names a column or a class that is not there, or searches for what is not.
         """
         if step.kind == "where":
             mask = np.ones(self.n, bool)
             for column, name in step.pairs:
                 mask &= self.members(column, [name])
             return mask
-        x, y = self.place().T
+        if step.kind == "find":
+            return found(self.points, step.text)
+        x, y = self.axes()
         if step.kind == "box":
             return np.asarray(inside_box(x, y, *step.numbers))
-        return np.asarray(inside_polygon(x, y, np.reshape(step.numbers, (-1, 2))))
+        return np.asarray(inside_polygon(x, y, np.reshape(step.numbers, (-1, 2)), self._order()))
 
-    def among(self) -> np.ndarray:
-        """Class of most neighbours on the map where that is not a point's own, else its own; codes as of "label".
+    def votes(self) -> Votes:
+        """What the neighbours of each point on the map say about its label; see `vote`.
 
         Raises
         ------
         InputError
-            If there are no labels, or too many points to seek their neighbours while a person waits.
+            If there are no labels, or too many points.
         """
-
-        def find() -> np.ndarray:
-            codes, key = self.codes("label")
-            found = self.strangers()
-            among = codes.astype(np.int64)
-            places = {name: i for i, name in enumerate(key.names)}
-            among[found["position"].to_numpy()] = [places[_name(value)] for value in found["among"]]
-            return among
-
-        return self.part("among", find)
-
-    def strangers(self) -> pd.DataFrame:
-        """The points that lie among another class; see `statistics.intruders`."""
         if self.n > MOST_SOUGHT:
-            raise InputError(
-                f"neighbours on the map are sought up to {MOST_SOUGHT:,} points, and there are {self.n:,}."
-            )
-        return self.part("strangers", lambda: intruders(self.points))
+            raise InputError(f"neighbours on the map are sought up to {MOST_SOUGHT:,} points, not {self.n:,}.")
+
+        def ask() -> Votes:
+            codes, key = self.codes("label")
+            return vote(*self.axes(), codes, len(key.names), self.absent("label"))
+
+        return self.part("votes", ask)
+
+    def strangers(self) -> np.ndarray:
+        """Positions of the points that lie among another class, the surest first; see `mistakes.strangers`."""
+        return self.part("strangers", lambda: strangers(self.codes("label")[0], self.votes()))
 
     def images(self) -> Images | None:
         """The points' images; None if they have none, or if those cannot be found any more."""
@@ -211,19 +205,18 @@ class Opened:
             if images is None:
                 return {}
             codes, key = self.codes(column)
-            found = {name: images.mean(codes == i) for i, name in enumerate(key.names)}
-            return {name: image for name, image in found.items() if image is not None}
+            found = mean_images(images.pixels, codes, len(key.names))
+            return {name: image for name, image in zip(key.names, found, strict=True) if image is not None}
 
         return self.part(("means", column), find)
 
     def nearest(self) -> Nearest:
         """The points, ready to be asked for the one at the cursor."""
-        x, y = self.place().T
-        return self.part("nearest", lambda: Nearest(x, y, self._order()))
+        return self.part("nearest", lambda: Nearest(*self.axes(), self._order()))
 
     def members(self, column: str, names: Sequence[str]) -> np.ndarray:
         """Which points belong to any of some classes, (n,) bool."""
-        codes, key = (self.among(), self.codes("label")[1]) if column == "among" else self.codes(column)
+        codes, key = (self.votes().among, self.codes("label")[1]) if column == "among" else self.codes(column)
         wanted = np.zeros(len(key.names), bool)
         for name in names:
             if name not in key.names:
@@ -231,30 +224,15 @@ class Opened:
             wanted[key.names.index(name)] = True
         return np.asarray(wanted[codes])
 
-    def compared(self, other: Opened) -> Comparison:
-        """This map and another; see `compare_maps`."""
-        if self.run is None or other.run is None:
-            raise InputError("a file of points cannot be compared: compare two stored runs.")
-        return self.part(("compared", other.name, id(other)), lambda: compare_maps(self.points, other.points))
-
-    def beside(self, other: Opened, comparison: Comparison) -> Opened:
-        """The same with a column `displacement`: how far each point lies from its place on the other map."""
-
-        def make() -> Opened:
-            moved = pd.Series(comparison.displacement.astype(np.float32), index=comparison.rows)
-            column = moved.reindex(self.points["row"]).to_numpy()
-            return Opened(self.name, self.points.assign(displacement=column), self.run)
-
-        return self.part(("beside", other.name, id(comparison)), make)
-
     def places_in(self, other: Opened) -> np.ndarray:
         """Place of each of this map's points in another's table, by the rows of their data; (n,), -1 where absent."""
 
         def find() -> np.ndarray:
-            index = pd.Index(other.points["row"])
-            return np.asarray(index.get_indexer(self.points["row"]))
+            here, there = self.points["row"].to_numpy(), other.points["row"].to_numpy()
+            # The same rows in the same order are usual, and a table of ten million takes seconds to look up.
+            return np.arange(self.n) if np.array_equal(here, there) else pd.Index(there).get_indexer(here)
 
-        return self.part(("places", other.name, id(other)), find)
+        return self.part(("places", other), find)
 
 
 def _codes(values: pd.Series, key: Key) -> np.ndarray:
@@ -268,67 +246,3 @@ def _codes(values: pd.Series, key: Key) -> np.ndarray:
 def _name(value: Any) -> str:
     whole = isinstance(value, float | np.floating) and value % 1 == 0
     return str(int(value)) if whole else str(value)
-
-
-_open = Shelf(KEPT_RUNS)
-
-
-def open_stored(store: Path, name: str) -> Opened:
-    """A stored run, shared by all sessions that look at it.
-
-    Only a name that is in the list of stored runs is ever opened, so that none leads out of the store.
-
-    Raises
-    ------
-    InputError
-        If there is no such run or it cannot be read.
-    """
-    known = {where.name: where for where in list_runs(store)}
-    if name not in known:
-        raise unknown_name("run", name[:80], list(known)) if known else InputError("there is no stored run yet.")
-    where = known[name]
-    changed = (where / FILES["record"]).stat().st_mtime_ns
-
-    def read() -> Opened:
-        run = open_run(where, store)
-        return Opened(name, run.points, run)
-
-    return _open.get((str(where.resolve()), changed), read)
-
-
-def open_points(file: OpenFile) -> Opened:
-    """A person's own file, shared by all sessions.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read.
-    """
-    points = file.points()
-    return _open.get((str(file.path), file.x, file.y, id(points)), lambda: Opened(file.path.name, points))
-
-
-def rows_of(store: Path) -> list[dict[str, Any]]:
-    """A line about each stored run, the oldest first; a run is read anew only if its record has changed."""
-    return [_row(where) for where in list_runs(store)]
-
-
-_rows = Shelf(1_000)
-
-
-def _row(where: Path) -> dict[str, Any]:
-    times = tuple((where / FILES[name]).stat().st_mtime_ns for name in ("record", "scores"))
-
-    def read() -> dict[str, Any]:
-        line = row(where)
-        try:
-            record = read_record(where)
-        except (OSError, ValueError, KeyError, TypeError):
-            return {**line, "run": where.name, "title": f"{where.name} (cannot be read)", "hint": ""}
-        embed = record.recipe.embed
-        setting = {"tsne": "perplexity", "umap": "n_neighbors", "pca": ""}[embed.method]
-        hint = f"{setting.replace('_', ' ')} {getattr(embed, setting):g}, " if setting else ""
-        title = f"{METHODS[embed.method]} of {record.dataset['name']}"
-        return {**line, "title": title, "hint": f"{hint}seed {record.recipe.seed}, {record.engines['embed']}"}
-
-    return _rows.get((str(where.resolve()), times), read)

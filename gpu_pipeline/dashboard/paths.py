@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -11,16 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from ..datasets import DATASETS
-from ..datasets.files import SUFFIXES
 from ..errors import InputError, unknown_name
-from ..store import FILES, list_runs, replace_file
+from ..store import FILES, list_runs
 
 UPLOADS = ".uploads"
-LARGEST_UPLOAD = 64 << 20
-"""Bytes of one uploaded file at most."""
-
-ALL_UPLOADS = 1 << 30
-"""Bytes of all uploaded files of a store at most."""
+"""Folder of a store for what people upload."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
@@ -79,46 +73,6 @@ def data_name(name: str, store: Path, allowed: Collection[Path] = ()) -> str:
     raise InputError(
         f"{name[:80]!r} is neither a known data set ({', '.join(DATASETS)}) nor an uploaded file: choose one of them."
     )
-
-
-def keep_upload(name: str, content: bytes, store: Path) -> Path:
-    """Put an uploaded file into the store, whole or not at all; the same content twice is one file.
-
-    Parameters
-    ----------
-    name
-        As the browser says; only its last part is used, and only letters, digits and dashes of it.
-    content
-        All of the file.
-
-    Raises
-    ------
-    InputError
-        If its kind is not known, it is empty or too large, or the store is full or cannot be written.
-    """
-    base = re.split(r"[/\\]", name.lower())[-1]
-    suffix = next((suffix for suffix in SUFFIXES if base.endswith(suffix)), None)
-    if suffix is None:
-        raise InputError(f"a file of that kind cannot be read: upload one in {', '.join(SUFFIXES)}.")
-    if not content:
-        raise InputError("the uploaded file is empty: choose another.")
-    if len(content) > LARGEST_UPLOAD:
-        raise InputError(
-            f"the file has {len(content) / 2**20:.0f} MiB but uploads may have {LARGEST_UPLOAD >> 20} at most: "
-            "put it on the server, and start it with gpu-pipeline run."
-        )
-    folder = Path(store) / UPLOADS
-    stem = re.sub(r"[^a-z0-9_-]+", "-", base[: -len(suffix)]).strip("-")[:40] or "data"
-    path = folder / f"{stem}-{hashlib.sha256(content).hexdigest()[:12]}{suffix}"
-    if path.is_file():
-        return path
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write to {folder} ({error.strerror}): choose another place.") from None
-    if sum(file.stat().st_size for file in folder.iterdir() if file.is_file()) + len(content) > ALL_UPLOADS:
-        raise InputError(f"{folder} holds {ALL_UPLOADS >> 30} GiB of uploads already: delete some.")
-    return replace_file(path, lambda draft: draft.write_bytes(content))
 
 
 def put_json(path: Path, values: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ SLABS = 1024
 _CHUNK = 1 << 18
 
 
-def inside_polygon(x: np.ndarray, y: np.ndarray, vertices: np.ndarray) -> np.ndarray:
+def inside_polygon(x: np.ndarray, y: np.ndarray, vertices: np.ndarray, order: Order | None = None) -> np.ndarray:
     """Which points lie in a polygon, by the even-odd rule, (n,) bool.
 
     A lasso that crosses itself leaves out what it goes around twice. Its last corner is joined to the
@@ -31,6 +32,8 @@ def inside_polygon(x: np.ndarray, y: np.ndarray, vertices: np.ndarray) -> np.nda
         (n,) coordinates; those that are not finite are outside.
     vertices
         (v, 2) corners in their order; fewer than three enclose nothing.
+    order
+        Of the same points if it is made already: then only those in cells near the rim are looked at one by one.
 
     Raises
     ------
@@ -52,18 +55,47 @@ def inside_polygon(x: np.ndarray, y: np.ndarray, vertices: np.ndarray) -> np.nda
         return np.zeros(len(x), bool)
     bounds = (*corners.min(axis=0), *corners.max(axis=0))
     starts, listed = _slabs(edges, bounds[1], SLABS / (bounds[3] - bounds[1]))
-    inside = np.empty(len(x), bool)
+    inside = np.zeros(len(x), bool)
+    if order is None:
+        shares = range(0, len(x), _CHUNK)
+    else:
+        cells = _cells(order, corners, (edges, bounds, starts, listed))
+        shares = range(order.side)
 
-    def work(start: int) -> None:
-        part = slice(start, start + _CHUNK)
-        _cast(x[part], y[part], edges, bounds, starts, listed, inside[part])
+    def work(share: int) -> None:
+        if order is None:
+            part = slice(share, share + _CHUNK)
+            _cast(x[part], y[part], edges, bounds, starts, listed, inside[part])
+        else:
+            _cast_row(share, cells, order.starts, order.rows, order.x, order.y, edges, bounds, starts, listed, inside)
 
     if len(x) <= _CHUNK:
-        work(0)
+        for share in shares:
+            work(share)
         return inside
     with ThreadPoolExecutor(threads()) as pool:
-        list(pool.map(work, range(0, len(x), _CHUNK)))
+        list(pool.map(work, shares))
     return inside
+
+
+def _cells(order: Order, corners: np.ndarray, rays: tuple[Any, ...]) -> np.ndarray:
+    """Whether the points of each cell of an order are all outside (0), all inside (1), or may be either (2), int8.
+
+    Cells next to one that the rim crosses count as crossed, for rounding; so do the outermost, which have no end.
+    """
+    side, scale = order.side, np.array(order.scale)
+    grid = (corners - order.corner) * scale
+    cells = np.zeros((side, side), np.int8)
+    if not scale.all() or side < 3:
+        return cells + np.int8(2)
+    middle = np.arange(side) + 0.5
+    inside = np.empty(side * side, bool)
+    x, y = np.meshgrid(middle / scale[0] + order.corner[0], middle / scale[1] + order.corner[1])
+    _cast(x.ravel(), y.ravel(), *rays, inside)
+    cells[inside.reshape(side, side)] = 1
+    cells[[0, -1]] = cells[:, [0, -1]] = 2
+    _cross(grid, cells)
+    return cells
 
 
 def inside_box(x: np.ndarray, y: np.ndarray, left: float, right: float, bottom: float, top: float) -> np.ndarray:
@@ -179,6 +211,47 @@ def _cast(x, y, edges, bounds, starts, listed, inside):  # type: ignore[no-untyp
                 if edges[edge, 1] <= py < edges[edge, 2]:
                     odd ^= px < edges[edge, 0] + (py - edges[edge, 1]) * edges[edge, 3]
         inside[i] = odd
+
+
+@kernel
+def _cross(corners, cells):  # type: ignore[no-untyped-def]
+    """Mark the cells along the edges of a polygon, and those next to them, by 2; corners in units of cells."""
+    side = len(cells)
+    for i in range(len(corners)):
+        ax, ay = corners[i - 1, 0], corners[i - 1, 1]
+        bx, by = corners[i, 0], corners[i, 1]
+        if ay > by:
+            ax, ay, bx, by = bx, by, ax, ay
+        first = max(int(max(ay, -1.0)) - 1, 0)
+        last = min(int(min(max(by, -1.0), side + 1.0)) + 1, side - 1)
+        for row in range(first, last + 1):
+            # The part of the edge in this row and the one on each side of it.
+            low, high = max(ay, row - 1.0), min(by, row + 2.0)
+            if low > high:
+                continue
+            if by > ay:
+                one, other = ax + (bx - ax) * ((low - ay) / (by - ay)), ax + (bx - ax) * ((high - ay) / (by - ay))
+            else:
+                one, other = ax, bx
+            left = int(min(max(min(one, other) - 1.0, 0.0), side - 1.0))
+            right = int(min(max(max(one, other) + 1.0, 0.0), side - 1.0))
+            cells[row, left : right + 1] = 2
+
+
+@kernel
+def _cast_row(row, cells, begins, rows, x, y, edges, bounds, starts, listed, inside):  # type: ignore[no-untyped-def]
+    """`_cast` for a row of cells, of which those that lie wholly inside or outside take a look each."""
+    side = len(cells)
+    for column in range(side):
+        begin, end = begins[row * side + column], begins[row * side + column + 1]
+        if cells[row, column] == 2:
+            found = np.empty(end - begin, np.bool_)
+            _cast(x[begin:end], y[begin:end], edges, bounds, starts, listed, found)
+            for i in range(begin, end):
+                inside[rows[i]] = found[i - begin]
+        elif cells[row, column] == 1:
+            for i in range(begin, end):
+                inside[rows[i]] = True
 
 
 @kernel

@@ -5,16 +5,37 @@ export function render({ model, el }) {
   root.className = "piece";
   el.appendChild(root);
 
+  // The server may draw this part anew at any moment: what a person has typed stays, and what is pressed is not
+  // taken away under the pointer, or the click would be lost.
+  const changed = (node) =>
+    node.tagName === "SELECT" ? [...node.options].some((o) => o.selected !== o.defaultSelected) : node.value !== node.defaultValue;
+  const refill = (old) => {
+    const node = root.querySelector(`form[data-do="${CSS.escape(old.form.dataset.do)}"] [name="${CSS.escape(old.name)}"]`);
+    if (node && (node.tagName !== "SELECT" || [...node.options].some((o) => o.value === old.value))) node.value = old.value;
+    return node;
+  };
+  let pressed = false;
+  let late = false;
+
   const draw = () => {
+    if (pressed) {
+      late = true;
+      return;
+    }
     const focused = root.getRootNode().activeElement;
     const key = focused && root.contains(focused) ? focused.dataset.key : null;
+    const typed = [...root.querySelectorAll("form[data-do] [name]")].filter(changed);
     const scrolled = [...root.querySelectorAll("ul")].map((node) => node.scrollTop);
     const open = new Set([...root.querySelectorAll("details[open]")].map((node) => node.id));
     root.innerHTML = model.html;
     root.querySelectorAll("ul").forEach((node, i) => { if (scrolled[i]) node.scrollTop = scrolled[i]; });
     root.querySelectorAll("details").forEach((node) => { if (open.has(node.id)) node.open = true; });
-    if (key) root.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
+    typed.forEach((old) => { const node = refill(old); if (old === focused) node?.focus({ preventScroll: true }); });
+    const again = key ? root.querySelector(`[data-key="${CSS.escape(key)}"]`) : null;
+    again?.focus({ preventScroll: true });
+    if (again && focused.closest("[data-range]") && focused.type === "text") again.value = focused.value;
   };
+  const field = (range, end) => range.querySelector(`[data-end=${end}]:not([type=range])`);
   const send = (node, value) => model.send_msg({ do: node.dataset.do, value });
 
   root.addEventListener("click", (event) => {
@@ -33,14 +54,43 @@ export function render({ model, el }) {
   root.addEventListener("change", (event) => {
     const node = event.target.closest("select[data-do], input[data-do]");
     if (node) send(node, node.type === "checkbox" ? node.checked : node.value);
+    const range = event.target.closest("[data-range]");
+    if (range) model.send_msg({ do: "limit", value: { column: range.dataset.range, low: field(range, "low").value, high: field(range, "high").value } });
+  });
+  // Two handles share a track: neither passes the other, the number beside it follows, and all is an empty number.
+  root.addEventListener("input", (event) => {
+    const handle = event.target, range = handle.closest("[data-range]");
+    if (!range || handle.type !== "range") return;
+    const [low, high] = ["low", "high"].map((end) => range.querySelector(`[type=range][data-end=${end}]`));
+    if (handle === low) low.value = Math.min(low.valueAsNumber, high.valueAsNumber);
+    else high.value = Math.max(low.valueAsNumber, high.valueAsNumber);
+    const end = handle === low ? handle.min : handle.max;
+    field(range, handle.dataset.end).value = handle.valueAsNumber === Number(end) ? "" : Number(handle.valueAsNumber.toPrecision(4));
   });
   root.addEventListener("submit", (event) => {
     event.preventDefault();
     const form = event.target.closest("form[data-do]");
     if (form) send(form, Object.fromEntries(new FormData(form)));
   });
+  root.addEventListener("pointerdown", () => { pressed = true; });
+  const release = () => setTimeout(() => {
+    pressed = false;
+    if (late) {
+      late = false;
+      draw();
+    }
+  });
+  for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, release);
   draw();
   model.on("html", draw);
+
+  const slash = (event) => {
+    const node = root.querySelector("[data-slash]");
+    if (!node || event.key !== "/" || /^(INPUT|SELECT|TEXTAREA)$/.test(event.composedPath()[0].tagName)) return;
+    event.preventDefault();
+    node.focus();
+  };
+  document.addEventListener("keydown", slash);
 
   if (!model.keys.length) return;
   document.addEventListener("keydown", (event) => {
@@ -50,6 +100,9 @@ export function render({ model, el }) {
     event.preventDefault();
     model.send_msg({ do: "key", value: event.key });
   });
+  // Without it a phone lays the page out as for a desk and makes it small.
+  if (!document.querySelector("meta[name=viewport]"))
+    document.head.append(Object.assign(document.createElement("meta"), { name: "viewport", content: "width=device-width, initial-scale=1" }));
   const dress = () => { document.documentElement.dataset.theme = model.theme; };
   const entitle = () => { document.title = `gpu_pipeline: ${root.querySelector(".what").textContent}`; };
   dress();

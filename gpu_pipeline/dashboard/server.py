@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import importlib
 import ipaddress
-import json
+import os
+import re
 import secrets
 import socket
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tornado.web import RedirectHandler
 
 from ..errors import InputError
 from .files import OpenFile as OpenFile
 from .files import open_file as open_file
-from .paths import LARGEST_UPLOAD
+from .uploads import LARGEST_UPLOAD, PIECE
 
 if TYPE_CHECKING:
     from panel.io.server import Server
 
-LARGEST_MESSAGE = LARGEST_UPLOAD * 4 // 3 + (1 << 20)
-"""Bytes of one message from a browser: an upload comes as base64."""
+LARGEST_MESSAGE = 2 * PIECE
+"""Bytes of one message from a browser: an upload comes in pieces, and all else is smaller."""
+
+THREADS = 2
+"""Threads that do what takes longer than a moment, if nothing else is said."""
+
+MOST_UPLOAD = 1 << 20
+"""MiB of one uploaded file that may be allowed at most."""
 
 LARGEST_REQUEST = 1 << 20
 """Bytes of one HTTP request's body; none but the log-in has one."""
@@ -37,6 +47,7 @@ def serve(
     basic_auth: str | None = None,
     num_threads: int | None = None,
     prefix: str | None = None,
+    max_upload: int = LARGEST_UPLOAD,
     show: bool = True,
 ) -> None:
     """Serve the dashboard until Ctrl-C.
@@ -56,9 +67,12 @@ def serve(
     basic_auth
         A password, or the path of a JSON file with an object of names and passwords.
     num_threads
-        Threads that answer different people at once; 0 takes one for each processor. One at a time if None.
+        Threads that do what takes longer than a moment, so that nobody else waits; 0 takes one for each processor.
+        `THREADS` if None.
     prefix
         Path below which it is served, for a proxy that serves others beside it.
+    max_upload
+        MiB of one uploaded file at most; 0 allows no uploads.
     show
         Open a browser.
 
@@ -70,6 +84,10 @@ def serve(
     store = Path(store)
     if open_file is not None:
         open_file.points()  # what is wrong with it is said here and not on the page
+    from .readiness import make_ready
+
+    make_threads_safe(num_threads)
+    make_ready(store, open_file)
     server, _ = make_server(
         store,
         open_file,
@@ -79,6 +97,7 @@ def serve(
         basic_auth=basic_auth,
         num_threads=num_threads,
         prefix=prefix,
+        max_upload=max_upload,
     )
     if not is_local(address) and basic_auth is None:
         print(
@@ -104,6 +123,7 @@ def make_server(
     basic_auth: str | None = None,
     num_threads: int | None = None,
     prefix: str | None = None,
+    max_upload: int = LARGEST_UPLOAD,
     keep_seconds: float = 15.0,
 ) -> tuple[Server, Any]:
     """A server that has its port but does not answer yet, and the figures that it tells at `/metrics`.
@@ -122,46 +142,59 @@ def make_server(
     """
     if not 0 <= port <= 65_535:
         raise InputError(f"--port is {port}: give 0 (a free one) to 65535.")
+    if not 0 <= max_upload <= MOST_UPLOAD:
+        raise InputError(f"--max-upload is {max_upload}: give 0 (no uploads) to {MOST_UPLOAD:,} MiB.")
     port = _free_port(address, port)
     allowed = origins(address, port, allow_websocket_origin)
-    check_login(basic_auth)
     make_threads_safe(num_threads)
     import panel as pn
 
     from .app import page
+    from .login import Provider, passwords
     from .monitor import Figures, MetricsHandler, registry
 
     figures = Figures(store, lambda: len(server.get_sessions()))
+    threads = THREADS if num_threads is None else num_threads or os.cpu_count()
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="dashboard")
 
     def session() -> Any:
         figures.opened += 1
-        return page(store, open_file)
+        return page(store, open_file, pool=pool, max_upload=max_upload)
 
-    if num_threads is not None:
-        pn.config.nthreads = num_threads  # type: ignore[misc]
+    prefix = f"/{prefix.strip('/')}" if prefix and prefix.strip("/") else ""
+    options: dict[str, Any] = {}
+    if basic_auth is not None:
+        options["auth_provider"] = Provider(passwords(basic_auth), prefix)
     server: Server = pn.io.server.get_server(
         {"/": session},
         port=port,
         address=address,
-        websocket_origin=allowed,
+        websocket_origin=[host for host in allowed if not host.startswith("[")],
         title="gpu_pipeline",
-        prefix=prefix or "",
+        prefix=prefix,
         liveness=True,
-        basic_auth=basic_auth,
         cookie_secret=secrets.token_hex(32),
         websocket_max_message_size=LARGEST_MESSAGE,
         http_server_kwargs={"max_body_size": LARGEST_REQUEST},
         unused_session_lifetime_milliseconds=int(keep_seconds * 1000),
         check_unused_sessions_milliseconds=max(500, min(int(keep_seconds * 1000), 17_000)),
         extra_patterns=[(r"/metrics", MetricsHandler, {"registry": registry(figures)})],
+        **options,
     )
+    application = server._tornado
+    # Bokeh compares these as they are, but takes none of them as an argument.
+    application.websocket_origins.update(host for host in allowed if host.startswith("["))
+    if prefix:
+        # Else who is not logged in is sent from /maps to /login, which is not below it.
+        slash = (re.escape(prefix), RedirectHandler, {"url": f"{prefix}/", "permanent": False})
+        application.add_handlers(".*", [slash])
     return server, figures
 
 
 def origins(address: str, port: int, others: Sequence[str] = ()) -> list[str]:
     """From which pages a browser may open a connection, as HOST:PORT: this server's own and those named.
 
-    Any other site that a person has open is kept out by it. Bokeh knows no IPv6 addresses here: use a name for them.
+    Any other site that a person has open is kept out by it.
 
     Raises
     ------
@@ -171,16 +204,20 @@ def origins(address: str, port: int, others: Sequence[str] = ()) -> list[str]:
     from bokeh.server.util import create_hosts_allowlist
 
     for host in others:
+        # An address of version 6 stands in brackets, as in the browser's address line; the rest is Bokeh's to judge.
+        name = re.sub(r"^\[[0-9A-Fa-f:.]+\]", "host", host)
         try:
-            create_hosts_allowlist([host], None)
+            create_hosts_allowlist([name], None)
         except ValueError:
             raise InputError(
                 f"--allow-websocket-origin is {host!r}: give HOST:PORT, like maps.example.org:443."
             ) from None
     own = ["localhost", "127.0.0.1"] if is_local(address) or address in ANY else []
-    if address not in ANY and ":" not in address:
+    if address in ("", "::", "localhost"):
+        own.append("::1")
+    if address not in ANY:
         own.append(address)
-    return [*dict.fromkeys(f"{host}:{port}" for host in own), *others]
+    return [*dict.fromkeys(f"{_in_url(host)}:{port}" for host in own), *others]
 
 
 def _free_port(address: str, port: int) -> int:
@@ -217,29 +254,6 @@ def is_local(address: str) -> bool:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return address == "localhost"
-
-
-def check_login(basic_auth: str | None) -> None:
-    """Make sure that there is a password.
-
-    Raises
-    ------
-    InputError
-        If it is empty, or a file that does not hold names and passwords.
-    """
-    if basic_auth is None:
-        return
-    if not basic_auth.strip():
-        raise InputError("the password is empty: give one, or leave --basic-auth out.")
-    path = Path(basic_auth)
-    if not basic_auth.endswith(".json") and not path.is_file():
-        return
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read ({error}): give a JSON object of names and passwords.") from None
-    if not isinstance(values, dict) or not values or not all(isinstance(v, str) and v for v in values.values()):
-        raise InputError(f'{path} does not hold names and passwords: give a JSON object such as {{"ann": "..."}}.')
 
 
 def make_threads_safe(num_threads: int | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,14 @@ import numpy as np
 from ..compare import Comparison
 from ..errors import InputError
 from ..render import Layer, mark
-from . import views
+from .actions import ACTIONS
+from .beside import Matched, beside
 from .files import OpenFile
-from .opened import Opened, open_points, open_stored, rows_of
-from .state import MODES, TABS, Choice, Pairs, Step, pairs_from_text, selected
-
-MOVED = 0.9
-"""Quantile of the displacement from which a point is one of those that moved most."""
+from .filters import numbers
+from .opened import Opened
+from .state import Choice, How, Step, selected
+from .stored import open_points, open_stored, rows_of
+from .uploads import uploaded
 
 
 class Session:
@@ -36,11 +38,13 @@ class Session:
     ----------
     opened, other
         The map, and the one that it is compared with.
-    comparison
-        How far they agree.
+    comparison, matched
+        How far they agree, and how their clusters correspond.
     visible, chosen
         (n,) bool, the points that the filters let through (None: all), and those among them that are
         selected (None: there is no selection).
+    sought
+        The column whose filter is open.
     error
         What could not be done last, in one sentence.
     """
@@ -50,6 +54,8 @@ class Session:
         self.opened: Opened | None = None
         self.other: Opened | None = None
         self.comparison: Comparison | None = None
+        self.matched: Matched | None = None
+        self.sought = ""
         self.visible: np.ndarray | None = None
         self.chosen: np.ndarray | None = None
         self.error = ""
@@ -81,9 +87,9 @@ class Session:
     def open(self) -> None:
         """Open what is chosen."""
         choice = self.choice
-        own = self.file if not choice.run else None
+        own = self.file if not choice.run else uploaded(self.store, choice.run)
         opened = open_stored(self.store, choice.run) if own is None else open_points(own)
-        self.opened, self.other, self.comparison = opened, None, None
+        self.opened, self.other, self.comparison, self.matched = opened, None, None, None
         if choice.other:
             self._try_quietly(self._beside)
             choice.other = self.other.name if self.other else ""
@@ -96,10 +102,9 @@ class Session:
     def _beside(self) -> None:
         """Open the run to compare with."""
         assert self.opened is not None
-        other = open_stored(self.store, self.choice.other)
-        comparison = self.opened.compared(other)
-        self.opened, self.other = self.opened.beside(other, comparison), other.beside(self.opened, comparison)
-        self.comparison = comparison
+        both = beside(self.opened, open_stored(self.store, self.choice.other))
+        self.opened, self.other = both.left, both.right
+        self.comparison, self.matched = both.comparison, both.matched
 
     def _mask(self) -> None:
         """Find the points that the filters let through, and those that are selected among them."""
@@ -124,7 +129,7 @@ class Session:
             return self.opened.matching(step)
         if self.other is None:
             raise InputError("the selection was drawn on a second map that is not open: select anew.")
-        on_other = self.other.matching(Step(step.how, step.kind[:-1], step.numbers))  # type: ignore[arg-type]
+        on_other = self.other.matching(replace(step, kind=step.kind[:-1]))  # type: ignore[arg-type]
         places = self.opened.places_in(self.other)
         return np.asarray((places >= 0) & on_other[places])
 
@@ -137,8 +142,9 @@ class Session:
                 names = [name for c, name in self.choice.hidden if c == column and name in key.names]
                 shown.append(~opened.members(column, names))
         for column, low, high in self.choice.limits:
-            if column in columns and opened.layer(column).key.kind == "quantity":
-                shown.append(opened.points[column].between(low, high).to_numpy())
+            if column in numbers(opened):
+                values = opened.quantity(column)
+                shown.append((values >= low) & (values <= high))
         return np.logical_and.reduce(shown) if shown else None
 
     @property
@@ -164,119 +170,26 @@ class Session:
         places = opened.places_in(self.opened)
         return np.asarray((places >= 0) & lit[places])
 
-    # Actions: each takes what the browser sent, which may be anything.
-
     def act(self, do: str, value: Any) -> None:
-        """An action of the page; what is not one is passed over."""
-        answer: Callable[[Any], None] | None = getattr(self, f"do_{do}", None) if do.isidentifier() else None
-        if answer is not None:
-            self.attempt(lambda: answer(value))
+        """An action of the page, with what the browser sent, which may be anything; what is none is passed over."""
+        action = ACTIONS.get(do)
+        if action is not None:
+            self.attempt(lambda: action(self, value))
 
-    def do_run(self, value: Any) -> None:
-        before = self.choice.run
-        self.choice.run = str(value)
-        try:
-            self.open()
-        except InputError:
-            self.choice.run = before
-            raise
-        self.choice.param.update(steps=(), point=-1, window=None)
-        self.pointed = -1
-
-    def do_other(self, value: Any) -> None:
-        self.choice.other = str(value)
-        keep = self.choice.steps
-        self.open()
-        self.choice.steps = tuple(step for step in keep if not step.kind.endswith("2") or self.other)
-
-    def do_colour(self, value: Any) -> None:
-        if self.opened is not None:
-            self.opened.layer(str(value))
-            self.choice.colour = str(value)
-
-    def do_mode(self, value: Any) -> None:
-        if value in MODES:
-            self.choice.mode = value
-
-    def do_names(self, value: Any) -> None:
-        self.choice.names = bool(value)
-
-    def do_theme(self, value: Any) -> None:
-        self.choice.theme = "dark" if value == "dark" else "light"
-
-    def do_tab(self, value: Any) -> None:
-        if value in TABS:
-            self.choice.tab = value
-
-    def do_how(self, value: Any) -> None:
-        if value in ("new", "add", "subtract"):
-            self.choice.how = value if self.choice.steps else "new"
-
-    def do_hide(self, value: Any) -> None:
-        pair, hidden = (self.choice.colour, str(value)), self.choice.hidden
-        self.choice.hidden = tuple(p for p in hidden if p != pair) if pair in hidden else (*hidden, pair)
-
-    def do_only(self, value: Any) -> None:
-        if self.opened is not None:
-            _, key = self.opened.codes(self.choice.colour)
-            others = tuple((self.choice.colour, name) for name in key.names if name != str(value))
-            self.choice.hidden = (*self._hidden_elsewhere(), *others)
-
-    def do_all(self, value: Any) -> None:
-        self.choice.hidden = self._hidden_elsewhere()
-
-    def _hidden_elsewhere(self) -> Pairs:
-        return tuple(pair for pair in self.choice.hidden if pair[0] != self.choice.colour)
-
-    def do_limit(self, value: Any) -> None:
-        if self.opened is None or not isinstance(value, dict):
-            return
-        column = str(value.get("column"))
-        if column not in views.numbers(self.opened):
-            raise InputError("that column holds no numbers to filter by: choose another.")
-        values = self.opened.points[column]
-        low = _number(value.get("low"), float(values.min()))
-        high = _number(value.get("high"), float(values.max()))
-        self.choice.limits = (*(limit for limit in self.choice.limits if limit[0] != column), (column, low, high))
-
-    def do_unlimit(self, value: Any) -> None:
-        self.choice.limits = tuple(limit for limit in self.choice.limits if limit[0] != value)
-
-    def do_undo(self, value: Any) -> None:
-        self.choice.steps = self.choice.steps[:-1]
-
-    def do_clear(self, value: Any) -> None:
-        self.choice.steps, self.choice.how = (), "new"
-
-    def do_cell(self, value: Any) -> None:
-        if pairs := pairs_from_text(str(value)):
-            self.choice.steps = (Step("new", "where", pairs=pairs),)
-
-    def do_movers(self, value: Any) -> None:
-        if self.opened is not None and self.comparison is not None:
-            low, high = np.quantile(self.comparison.displacement, [MOVED, 1.0])
-            rest = tuple(limit for limit in self.choice.limits if limit[0] != "displacement")
-            self.choice.limits = (*rest, ("displacement", float(low), float(high)))
-
-    def do_reseed(self, value: Any) -> None:
-        self.seed += 1
-
-    def do_point(self, value: Any) -> None:
-        place = int(value) if str(value).isdecimal() else -1
-        if self.opened is not None and 0 <= place < self.opened.n:
-            self.choice.point = self.pointed = place
-            self.choice.tab = "point"
-
-    def do_release(self, value: Any) -> None:
-        self.choice.point = -1
+    def take(self, step: Step) -> None:
+        """Take a step of the selection; one that begins anew forgets those before it."""
+        self.choice.steps = (step,) if step.how == "new" else (*self.choice.steps, step)
+        if self.choice.tab in ("look", "point"):
+            self.choice.tab = "selection"
 
     def select(self, kind: str, numbers: tuple[float, ...]) -> None:
         """Take a shape that was drawn on the map."""
-        how = self.choice.how if self.choice.steps else "new"
-        step = Step(how, kind, numbers)  # type: ignore[arg-type]
-        self.choice.steps = (step,) if how == "new" else (*self.choice.steps, step)
-        if self.choice.tab in ("look", "point"):
-            self.choice.tab = "selection"
+        self.take(Step(self.how, kind, numbers))  # type: ignore[arg-type]
+
+    @property
+    def how(self) -> How:
+        """What the next step does; the first one can only begin a selection."""
+        return self.choice.how if self.choice.steps else "new"  # type: ignore[no-any-return]
 
     def point_at(self, opened: Opened, x: float, y: float, within: float, pressed: bool) -> bool:
         """Point at the nearest point that is lit, or hold it; whether anything changed."""
@@ -292,14 +205,3 @@ class Session:
         elif self.choice.point >= 0:
             self.pointed = self.choice.point
         return before != (self.pointed, self.choice.point)
-
-
-def _number(value: Any, otherwise: float) -> float:
-    text = str(value or "").strip()
-    try:
-        number = float(text) if text else otherwise
-    except ValueError:
-        number = float("nan")
-    if not np.isfinite(number):
-        raise InputError(f"{text[:40]!r} is not a number: give one, or leave the field empty.")
-    return number

@@ -12,7 +12,7 @@ import numpy as np
 import param
 
 How = Literal["new", "add", "subtract"]
-Kind = Literal["box", "lasso", "box2", "lasso2", "where"]
+Kind = Literal["box", "lasso", "box2", "lasso2", "where", "find"]
 Window = tuple[float, float, float, float]
 Pairs = tuple[tuple[str, str], ...]
 
@@ -27,7 +27,7 @@ _SIGN: dict[str, How] = {"+": "add", "-": "subtract", "=": "new"}
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a selection: points inside a shape, or of the classes named.
+    """One step of a selection: points inside a shape, of the classes named, or found by a search.
 
     Attributes
     ----------
@@ -35,21 +35,26 @@ class Step:
         Whether the points replace those selected before, join them or leave them.
     kind
         "box" (`numbers` are x0, x1, y0, y1), "lasso" (x, y, x, y, ...), the same with a 2 if drawn on
-        the other map of a comparison, or "where" (`pairs`).
+        the other map of a comparison, "where" (`pairs`), or "find" (`text`).
     pairs
         (column, class) of which a point must have all.
+    text
+        What is searched for; see `search.found`.
     """
 
     how: How
     kind: Kind
     numbers: tuple[float, ...] = ()
     pairs: Pairs = ()
+    text: str = ""
 
     def to_text(self) -> str:
         """Short text; `step_from_text` gives the step back, its numbers to seven digits."""
         sign = next(sign for sign, how in _SIGN.items() if how == self.how)
         if self.kind == "where":
             return f"{sign}where:{pairs_to_text(self.pairs)}"
+        if self.kind == "find":
+            return f"{sign}find:{_quoted(self.text)}"
         return f"{sign}{self.kind}:{','.join(f'{number:.7g}' for number in self.numbers)}"
 
 
@@ -133,6 +138,8 @@ def step_from_text(text: str) -> Step | None:
         return None
     if kind == "where" and (pairs := pairs_from_text(rest)):
         return Step(how, "where", pairs=pairs)
+    if kind == "find" and rest:
+        return Step(how, "find", text=_unquoted(rest))
     numbers = _numbers(rest)
     if kind in ("box", "box2") and len(numbers) == 4 and numbers[0] <= numbers[1] and numbers[2] <= numbers[3]:
         return Step(how, kind, numbers)  # type: ignore[arg-type]

@@ -16,10 +16,12 @@ from PIL import Image
 
 from ..render import Key, shown_key
 from ..render.palette import DENSITY, QUANTITY
+from .filters import numbers, sliders
 from .frame import Frame
 from .images import encode
 from .opened import Opened
 from .state import Choice
+from .statistics import counts
 
 _pages = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -28,7 +30,6 @@ _pages = Environment(
     trim_blocks=True,
 )
 
-METHODS = {"tsne": "t-SNE", "umap": "UMAP", "pca": "PCA"}
 MODE_TEXTS = (
     ("majority", "majority"),
     ("mix", "mix of colours"),
@@ -104,6 +105,7 @@ def run_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
             "hint": str(row["hint"]),
             "created": str(row["created"] or "at an unknown time"),
             "n": "-" if row["n"] is None else f"{row['n']:,}",
+            "fault": str(row["fault"]),
             **{name: "" if row[name] is None else f"{row[name]:.3f}" for name in ("neighbor_recall", "accuracy", "kl")},
         }
         for row in reversed(rows)
@@ -116,6 +118,9 @@ def look(
     rows: Sequence[Mapping[str, Any]],
     file: str,
     chosen: np.ndarray | None,
+    visible: np.ndarray | None = None,
+    sought: str = "",
+    watched: Opened | None = None,
 ) -> str:
     """The left side: runs, colour, legend, filters.
 
@@ -123,49 +128,62 @@ def look(
     ----------
     chosen
         (n,) bool, the selected points, whose counts the legend then shows.
+    visible
+        (n,) bool, the points that the filters let through; None if there is no filter.
+    sought
+        The column whose filter is open.
+    watched
+        The frame of a job, if the map shows one in place of what is open: colour and legend are then its own.
     """
-    values: dict[str, Any] = {
-        "runs": run_rows(rows),
-        "run": choice.run,
-        "file": file,
-        "colours": [],
-        "names": choice.names,
-    }
-    if opened is None:
-        return page("look", **values)
-    own = opened.layer(choice.colour).key
-    classes = own.kind == "classes"
-    key = shown_key(own, choice.mode) if classes else own  # type: ignore[arg-type]
-    entries = legend(choice, opened, chosen) if classes else []
+    shown = watched or opened
+    listed = {"runs": run_rows(rows), "run": choice.run, "file": file, "names": choice.names}
+    if shown is None:
+        return page("look", **listed, colours=[])
+    if watched is not None:
+        # A frame has one colour, and no filter and no selection, which are those of the stored map.
+        choice, chosen = Choice(colour=watched.colours()[0], mode=choice.mode), None  # type: ignore[no-untyped-call]
     return page(
         "look",
-        **{
-            **values,
-            "colours": opened.colours(),
-            "colour": choice.colour,
-            "mode": choice.mode,
-            "modes": MODE_TEXTS,
-            "classes": classes,
-            "chosen": None if chosen is None else int(chosen.sum()),
-            "legend": entries,
-            "more": len(own.names) - len(entries),
-            "hidden": choice.hidden,
-            "ramp": _ramp(key),
-            "ticks": _ticks(key),
-            "unmeasured": own.unmeasured,
-            "numbers": numbers(opened),
-            "limits": choice.limits,
-        },
+        **listed,
+        **_colouring(choice, shown, chosen),
+        watched="" if watched is None else watched.name,
+        colours=shown.colours() if watched is None else [choice.colour],
+        numbers=numbers(shown) if watched is None else [],
+        sliders=sliders(shown, choice.limits, sought) if watched is None else [],
+        passing=None if visible is None else int(np.count_nonzero(visible)),
+        n=shown.n,
     )
+
+
+def _colouring(choice: Choice, shown: Opened, chosen: np.ndarray | None) -> dict[str, Any]:
+    """What the colours mean."""
+    own = shown.layer(choice.colour).key
+    classes = own.kind == "classes"
+    key = shown_key(own, choice.mode) if classes else own  # type: ignore[arg-type]
+    entries = legend(choice, shown, chosen) if classes else []
+    return {
+        "colour": choice.colour,
+        "mode": choice.mode,
+        "modes": MODE_TEXTS,
+        "classes": classes,
+        "chosen": None if chosen is None else int(chosen.sum()),
+        "legend": entries,
+        "more": sum(count > 0 for count in own.counts) - len(entries),
+        "hidden": choice.hidden,
+        "ramp": _ramp(key),
+        "ticks": _ticks(key),
+        "unmeasured": own.unmeasured,
+    }
 
 
 def legend(choice: Choice, opened: Opened, chosen: np.ndarray | None) -> list[dict[str, Any]]:
     """The legend's entries: the largest classes in their order, with their counts in all and in the selection."""
     codes, key = opened.codes(choice.colour)
-    inside = None if chosen is None else np.bincount(codes[chosen], minlength=len(key.names))
-    kept = list(range(len(key.names)))
-    if len(key.names) > LISTED:
-        kept = sorted(np.argsort(key.counts)[::-1][:LISTED].tolist())
+    inside = None if chosen is None else counts(codes, len(key.names), chosen)
+    # Beside another map a class of that one may have no point here.
+    kept = [i for i, count in enumerate(key.counts) if count]
+    if len(kept) > LISTED:
+        kept = sorted(sorted(kept, key=lambda i: -key.counts[i])[:LISTED])
     hidden = {name for column, name in choice.hidden if column == choice.colour}
     return [
         {
@@ -177,11 +195,6 @@ def legend(choice: Choice, opened: Opened, chosen: np.ndarray | None) -> list[di
         }
         for i in kept
     ]
-
-
-def numbers(opened: Opened) -> list[str]:
-    """Columns that hold a quantity."""
-    return [name for name in opened.colours() if opened.layer(name).key.kind == "quantity"]
 
 
 def colour_of(key: Key, i: int) -> str:

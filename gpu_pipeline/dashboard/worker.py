@@ -19,8 +19,9 @@ from ..engines import Progress
 from ..errors import EngineFailed, InputError, Unavailable, Unsupported
 from ..timing import seconds
 from .film import Recording
-from .jobs import Status, read
+from .jobs import read
 from .paths import put_json
+from .status import Status
 
 _PACE = 6  # Reports that the estimate of the time left is over.
 _POLITE = 5  # The page that a person looks at comes first.

@@ -1,4 +1,4 @@
-"""The loops over a grid's pixels: one pass each, where NumPy would make several."""
+"""The loops over a grid's pixels: one pass each over all of them, and else over those that have points."""
 
 from __future__ import annotations
 
@@ -9,73 +9,77 @@ from ..compiling import kernel
 
 @kernel
 def survey(counts):  # type: ignore[no-untyped-def]
-    """For each pixel of (height, width, inks): its ink, the ink with the most (of equals the first), how much of
-    that one, and how many inks it has."""
+    """The lit pixels of (height, width, inks), ascending, (m,) positions in the flat image; and for each its ink, the
+    ink with the most (of equals the first), how much of that one, and how many inks it has. And of each ink all."""
     height, width, inks = counts.shape
-    total = np.zeros((height, width), np.float32)
-    top = np.zeros((height, width), np.uint8)
-    most = np.zeros((height, width), np.float32)
-    kinds = np.zeros((height, width), np.uint8)
+    lit = np.empty(height * width, np.int64)
+    total = np.empty(height * width, np.float32)
+    top = np.empty(height * width, np.uint8)
+    most = np.empty(height * width, np.float32)
+    kinds = np.empty(height * width, np.uint8)
+    amounts = np.zeros(inks, np.float64)
+    m = 0
     for row in range(height):
         for column in range(width):
+            amount = np.float32(0)
             for ink in range(inks):
-                amount = np.float32(counts[row, column, ink])
-                if amount > 0:
-                    total[row, column] += amount
-                    kinds[row, column] += 1
-                    if amount > most[row, column]:
-                        most[row, column] = amount
-                        top[row, column] = ink
-    return total, top, most, kinds
+                amount += np.float32(counts[row, column, ink])
+            if amount == 0:
+                continue
+            lit[m], total[m], most[m], kinds[m] = row * width + column, amount, 0, 0
+            for ink in range(inks):
+                here = np.float32(counts[row, column, ink])
+                kinds[m] += here > 0
+                amounts[ink] += here
+                if here > most[m]:
+                    most[m], top[m] = here, ink
+            m += 1
+    return lit[:m], total[:m], top[:m], most[:m], kinds[:m], amounts
 
 
 @kernel
-def scatter(amount, weights, reach):  # type: ignore[no-untyped-def]
+def scatter(amount, lit, weights, reach):  # type: ignore[no-untyped-def]
     """Each pixel's ink of (height, width, inks), given to the pixels around it by (2 reach + 1)**2 weights."""
     height, width, inks = amount.shape
     out = np.zeros((height, width, inks), np.float32)
-    for row in range(height):
-        for column in range(width):
-            for ink in range(inks):
-                here = np.float32(amount[row, column, ink])
-                if here == 0:
-                    continue
-                for i in range(max(row - reach, 0), min(row + reach + 1, height)):
-                    for j in range(max(column - reach, 0), min(column + reach + 1, width)):
-                        out[i, j, ink] += here * weights[i - row + reach, j - column + reach]
+    for pixel in lit:
+        row, column = divmod(pixel, width)
+        for ink in range(inks):
+            here = np.float32(amount[row, column, ink])
+            if here == 0:
+                continue
+            for i in range(max(row - reach, 0), min(row + reach + 1, height)):
+                for j in range(max(column - reach, 0), min(column + reach + 1, width)):
+                    out[i, j, ink] += here * weights[i - row + reach, j - column + reach]
     return out
 
 
 @kernel
-def around(counts, reach):  # type: ignore[no-untyped-def]
-    """Counts of (height, width, inks) summed over the squares of 2 reach + 1 pixels around each pixel."""
-    height, width, inks = counts.shape
-    lines = np.zeros((height, width, inks), np.float32)
-    out = np.zeros((height, width, inks), np.float32)
-    for row in range(height):
-        for column in range(width):
-            for ink in range(inks):
-                amount = counts[row, column, ink]
-                if amount:
-                    for j in range(max(column - reach, 0), min(column + reach + 1, width)):
-                        lines[row, j, ink] += amount
-    for row in range(height):
-        for i in range(max(row - reach, 0), min(row + reach + 1, height)):
-            for column in range(width):
-                for ink in range(inks):
-                    out[row, column, ink] += lines[i, column, ink]
+def largest_share(counts, lit):  # type: ignore[no-untyped-def]
+    """Share of the ink with the most in each lit pixel's ink, (m,)."""
+    width = counts.shape[1]
+    out = np.empty(len(lit), np.float32)
+    for i in range(len(lit)):
+        row, column = divmod(lit[i], width)
+        total = most = np.float32(0)
+        for ink in range(counts.shape[2]):
+            amount = np.float32(counts[row, column, ink])
+            total += amount
+            most = max(most, amount)
+        out[i] = most / total
     return out
 
 
 @kernel
 def blend(counts, lit, colours):  # type: ignore[no-untyped-def]
-    """Average colour of the inks of each lit pixel, by their amounts, (n, 3)."""
-    flat = counts.reshape(-1, counts.shape[2])
+    """Average colour of the inks of each lit pixel, by their amounts, (m, 3)."""
+    width = counts.shape[1]
     out = np.empty((len(lit), 3), np.float32)
     for i in range(len(lit)):
+        row, column = divmod(lit[i], width)
         total = red = green = blue = np.float32(0)
-        for ink in range(flat.shape[1]):
-            amount = np.float32(flat[lit[i], ink])
+        for ink in range(counts.shape[2]):
+            amount = np.float32(counts[row, column, ink])
             if amount > 0:
                 total += amount
                 red += amount * colours[ink, 0]
@@ -108,13 +112,12 @@ def tone(colour, level, paper, palest, darkening):  # type: ignore[no-untyped-de
 
 
 @kernel
-def blocks(counts, size):  # type: ignore[no-untyped-def]
+def blocks(counts, lit, size):  # type: ignore[no-untyped-def]
     """Counts of (height, width, inks) summed over square blocks of pixels, those at the far edges cut off."""
     height, width, inks = counts.shape
     out = np.zeros(((height + size - 1) // size, (width + size - 1) // size, inks), np.float32)
-    for row in range(height):
-        for column in range(width):
-            for ink in range(inks):
-                if counts[row, column, ink]:
-                    out[row // size, column // size, ink] += counts[row, column, ink]
+    for pixel in lit:
+        row, column = divmod(pixel, width)
+        for ink in range(inks):
+            out[row // size, column // size, ink] += counts[row, column, ink]
     return out

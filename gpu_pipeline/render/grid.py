@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import datashader
 import numpy as np
 import pandas as pd
 
 from ..errors import InputError
-from .counting import scatter
+from .counting import scatter, survey
 from .layer import Layer
 
 MARGIN = 0.04
@@ -24,6 +26,27 @@ class View:
     y_range: Range
     width: int
     height: int
+
+
+class Seen(NamedTuple):
+    """The pixels of a grid that have ink.
+
+    Attributes
+    ----------
+    lit
+        (m,) their positions in the flat image, ascending.
+    total, top, most, kinds
+        (m,) the ink of each; the ink with the most, of equals the first; how much of that one; how many inks.
+    amounts
+        (inks,) how much there is of each ink.
+    """
+
+    lit: np.ndarray
+    total: np.ndarray
+    top: np.ndarray
+    most: np.ndarray
+    kinds: np.ndarray
+    amounts: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -43,6 +66,11 @@ class Grid:
     counts: np.ndarray
     sums: np.ndarray | None = None
     rest: np.ndarray | None = None
+
+    @cached_property
+    def seen(self) -> Seen:
+        """The pixels that have ink, but for the points that are not selected; found once."""
+        return Seen(*survey(self.counts))
 
 
 def fit(
@@ -105,9 +133,9 @@ def spread(grid: Grid) -> Grid:
     covered = np.clip(radius + 0.5 - np.hypot(away[:, None], away), 0, 1).astype(np.float32)
 
     def discs(amount: np.ndarray | None) -> np.ndarray | None:
-        return None if amount is None else scatter(amount[..., None], covered, reach)[..., 0]
+        return None if amount is None else scatter(amount[..., None], np.flatnonzero(amount), covered, reach)[..., 0]
 
-    return Grid(scatter(grid.counts, covered, reach), discs(grid.sums), discs(grid.rest))
+    return Grid(scatter(grid.counts, grid.seen.lit, covered, reach), discs(grid.sums), discs(grid.rest))
 
 
 def visible(layer: Layer, view: View) -> np.ndarray:

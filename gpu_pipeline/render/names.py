@@ -53,7 +53,7 @@ def place_names(grid: Grid, key: Key, size: int, halo: int) -> tuple[Name, ...]:
     if key.kind != "classes" or len(key.names) > inks:
         return ()
     block = max(min(height, map_width) // BLOCKS, 1)
-    amount = _smooth(blocks(grid.counts, block))
+    amount = _smooth(blocks(grid.counts, grid.seen.lit, block))
     total = np.maximum(amount.sum(axis=-1), 1)
     placed: list[Name] = []
     for ink in np.argsort(-amount.sum(axis=(0, 1)), kind="stable")[: len(key.names)]:

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import InputError
-from .counting import around, blend, lay, survey, tone
+from .counting import blend, largest_share, lay, scatter, tone
 from .grid import Grid
 from .layer import Key
 from .palette import BACKGROUND, DENSITY, MISSING, QUANTITY, rgb
@@ -68,12 +68,10 @@ def shade(grid: Grid, key: Key, mode: Mode | None = None) -> Image.Image:
             total = amount[lit].astype(np.float32)
             grey = np.broadcast_to(rgb([MISSING]), (len(lit), 3))
             lay(image, lit, _tone(np.ascontiguousarray(grey), levels(total)), total)
-    seen = survey(grid.counts)
-    lit = np.flatnonzero(seen[0])
-    if len(lit):
-        total, top = (values.reshape(-1)[lit] for values in seen[:2])
+    seen = grid.seen
+    if len(seen.lit):
         # The rim of a disc is covered in part; its tone is that of a whole point.
-        lay(image, lit, _colours(grid, key, mode, lit, total, top), total)
+        lay(image, seen.lit, _colours(grid, key, mode), seen.total)
     return Image.fromarray(image.reshape(height, width, 3)[::-1])
 
 
@@ -106,20 +104,19 @@ def levels(total: np.ndarray) -> np.ndarray:
     return np.asarray((0.5 + contrast * (rank - 0.5)).astype(np.float32)[bins])
 
 
-def _colours(
-    grid: Grid, key: Key, mode: Mode | None, lit: np.ndarray, total: np.ndarray, top: np.ndarray
-) -> np.ndarray:
+def _colours(grid: Grid, key: Key, mode: Mode | None) -> np.ndarray:
     """Colour of each lit pixel where it is covered, (n, 3) float32 in 0..255."""
     if mode not in (None, *get_args(Mode)):
         raise InputError(f"unknown mode {mode!r}: choose {', '.join(get_args(Mode)[:-1])} or {get_args(Mode)[-1]}.")
+    lit, total, top, *_ = grid.seen
     if mode == "density" or (mode is None and key.kind == "density"):
         return _along(DENSITY, levels(total))
     if mode is not None and key.kind != "classes":
         raise InputError(f"the mode {mode!r} is for classes and {key.column!r} has none: leave the mode out.")
     if mode == "purity":
         low, high = PURITY
-        near = survey(around(grid.counts, NEAR))
-        share = (near[2].reshape(-1)[lit] / near[0].reshape(-1)[lit] - low) / (high - low)
+        near = scatter(grid.counts, lit, np.ones((2 * NEAR + 1, 2 * NEAR + 1), np.float32), NEAR)
+        share = (largest_share(near, lit) - low) / (high - low)
         return _along(QUANTITY, share)
     if mode == "mix":
         return _tone(blend(grid.counts, lit, key.colours), levels(total))

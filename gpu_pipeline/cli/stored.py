@@ -1,0 +1,148 @@
+"""The commands that look at stored runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import InputError, unknown_name
+from .options import AsJson, RunName, Store
+
+if TYPE_CHECKING:
+    from ..record import Run
+
+
+def list_runs(out: Store = Path("runs"), as_json: AsJson = False) -> None:
+    """The stored runs with their scores."""
+    from .. import report, store
+
+    rows = [report.row(where) for where in store.list_runs(out)]
+    if as_json:
+        print(json.dumps({"runs": rows}, allow_nan=False))
+    elif rows:
+        report.table(rows)
+    else:
+        print(f"{out} holds no runs: make one with gpu-pipeline run.")
+
+
+def show(name: RunName, out: Store = Path("runs"), as_json: AsJson = False) -> None:
+    """One run: scores, engines, seconds, notes, and the settings that made it."""
+    from .. import report, store
+
+    opened = store.open_run(name, out)
+    if as_json:
+        print(json.dumps(report.summary(opened), allow_nan=False))
+    else:
+        report.show(opened)
+        print(opened.record.recipe.to_toml(), end="")
+
+
+def score(name: RunName, out: Store = Path("runs"), as_json: AsJson = False) -> None:
+    """Score a stored run again, from its map and features."""
+    from .. import report, store
+
+    rescored = report.rescore(store.open_run(name, out))
+    store.write_scores(rescored)
+    if as_json:
+        print(json.dumps(report.summary(rescored), allow_nan=False))
+    else:
+        report.show(rescored)
+
+
+def draw(
+    name: RunName,
+    colour: Annotated[
+        str, typer.Option(help="label, cluster, misfit, neighbor_recall, density or a column.")
+    ] = "label",
+    to: Annotated[
+        Path | None, typer.Option(help="The PNG to write; by default <colour>.png in the run's folder.")
+    ] = None,
+    width: Annotated[int, typer.Option(help="Pixels.")] = 1200,
+    height: Annotated[int, typer.Option(help="Pixels.")] = 1000,
+    out: Store = Path("runs"),
+) -> None:
+    """Draw a stored run by label, cluster, misfit, quality, density or any column."""
+    from .. import store
+
+    opened = store.open_run(name, out)
+    picture = opened.draw(colour, width=width, height=height)
+    folder = store.find(name, out)
+    target = to or folder / f"{colour}.png"
+    print(store.replace_file(target, lambda draft: picture.save(draft, format="png")))
+
+
+def compare(
+    first: RunName,
+    second: RunName,
+    to: Annotated[
+        Path | None, typer.Option(help="The PNG to write; by default compare-A-B.png beside the runs.")
+    ] = None,
+    out: Store = Path("runs"),
+    as_json: AsJson = False,
+) -> None:
+    """Two runs on the same rows: scores side by side, displacement after alignment, common neighbours, a picture."""
+    from .. import report, store
+
+    left, right = store.open_run(first, out), store.open_run(second, out)
+    comparison, picture = report.compare(left, right)
+    target = to or store.find(first, out).parent / f"compare-{comparison['runs'][0]}-{comparison['runs'][1]}.png"
+    comparison["picture"] = str(store.replace_file(target, lambda draft: picture.save(draft, format="png")))
+    if as_json:
+        print(json.dumps(comparison, allow_nan=False))
+    else:
+        report.show_comparison(comparison)
+
+
+def report(
+    name: RunName,
+    other: Annotated[str | None, typer.Argument(help="A second run on the same rows, to compare it with.")] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="The file to write; by default report.html in the run's folder.")
+    ] = None,
+    out: Store = Path("runs"),
+) -> None:
+    """One HTML file with a run's pictures, scores, confusion and origin; two runs are compared as well."""
+    from .. import page, store
+
+    folder = store.find(name, out)
+    opened = [store.open_run(each, out) for each in (name, other) if each is not None]
+    if to is None:
+        to = (
+            folder / "report.html"
+            if other is None
+            else folder.parent / f"report-{'-'.join(map(_name_of, opened))}.html"
+        )
+    print(page.write(opened, to))
+
+
+def rows(
+    name: RunName,
+    select: Annotated[str, typer.Option(help="What stands after select= in the dashboard's address.")],
+    kind: Annotated[
+        str | None, typer.Option("--format", help="csv or parquet; by default as the file is named, else csv.")
+    ] = None,
+    to: Annotated[Path | None, typer.Option(help="The file to write; by default CSV on standard output.")] = None,
+    out: Store = Path("runs"),
+) -> None:
+    """The rows of a stored run that a selection names, as CSV or Parquet."""
+    from .. import store
+    from ..dashboard.rows import KINDS, rows, write_rows
+
+    if kind is None:
+        kind = "parquet" if to is not None and to.suffix.lower() == ".parquet" else "csv"
+    if kind not in KINDS:
+        raise unknown_name("format", kind, KINDS)
+    if kind == "parquet" and to is None:
+        raise InputError("Parquet is no text to print: name a file with --to.")
+    found = rows(name, select, out)
+    if to is None:
+        print(found.to_csv(index=False), end="")
+    else:
+        print(store.replace_file(to, lambda draft: write_rows(found, draft, kind)))
+
+
+def _name_of(run: Run) -> str:
+    return run.path.name if run.path is not None else run.title()[0]

@@ -1,0 +1,191 @@
+"""What a person does on the page, by name: each action takes what the browser sent, which may be anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InputError
+from .filters import histogram, numbers
+from .state import MODES, TABS, Pairs, Step, pairs_from_text
+
+if TYPE_CHECKING:
+    from .session import Session
+
+MOVED = 0.9
+"""Quantile of the displacement from which a point is one of those that moved most."""
+
+
+def _run(session: Session, value: Any) -> None:
+    before = session.choice.run
+    session.choice.run = str(value)
+    try:
+        session.open()
+    except InputError:
+        session.choice.run = before
+        raise
+    session.choice.param.update(steps=(), point=-1, window=None)
+    session.pointed = -1
+
+
+def _other(session: Session, value: Any) -> None:
+    session.choice.other = str(value)
+    keep = session.choice.steps
+    session.open()
+    session.choice.steps = tuple(step for step in keep if not step.kind.endswith("2") or session.other)
+
+
+def _colour(session: Session, value: Any) -> None:
+    if session.opened is not None:
+        session.opened.layer(str(value))
+        session.choice.colour = str(value)
+
+
+def _mode(session: Session, value: Any) -> None:
+    if value in MODES:
+        session.choice.mode = value
+
+
+def _names(session: Session, value: Any) -> None:
+    session.choice.names = bool(value)
+
+
+def _theme(session: Session, value: Any) -> None:
+    session.choice.theme = "dark" if value == "dark" else "light"
+
+
+def _tab(session: Session, value: Any) -> None:
+    if value in TABS:
+        session.choice.tab = value
+
+
+def _how(session: Session, value: Any) -> None:
+    if value in ("new", "add", "subtract"):
+        session.choice.how = value if session.choice.steps else "new"
+
+
+def _hide(session: Session, value: Any) -> None:
+    pair, hidden = (session.choice.colour, str(value)), session.choice.hidden
+    session.choice.hidden = tuple(p for p in hidden if p != pair) if pair in hidden else (*hidden, pair)
+
+
+def _only(session: Session, value: Any) -> None:
+    if session.opened is not None:
+        _, key = session.opened.codes(session.choice.colour)
+        others = tuple((session.choice.colour, name) for name in key.names if name != str(value))
+        session.choice.hidden = (*_hidden_elsewhere(session), *others)
+
+
+def _all(session: Session, value: Any) -> None:
+    session.choice.hidden = _hidden_elsewhere(session)
+
+
+def _hidden_elsewhere(session: Session) -> Pairs:
+    return tuple(pair for pair in session.choice.hidden if pair[0] != session.choice.colour)
+
+
+def _sought(session: Session, value: Any) -> None:
+    if session.opened is not None and value in numbers(session.opened):
+        session.sought = value
+
+
+def _limit(session: Session, value: Any) -> None:
+    if session.opened is None or not isinstance(value, dict):
+        return
+    column = str(value.get("column"))
+    if column not in numbers(session.opened):
+        raise InputError("that column holds no numbers to filter by: choose another.")
+    spread = histogram(session.opened, column)
+    low, high = (_number(value.get(end), getattr(spread, end)) for end in ("low", "high"))
+    if low > high:
+        raise InputError(f"from {low:g} to {high:g} is nothing: give the smaller number first.")
+    session.sought = column
+    _unlimit(session, column)
+    # All of it is no filter: points without a value are then in colour again.
+    if low > spread.low or high < spread.high:
+        session.choice.limits = (*session.choice.limits, (column, low, high))
+
+
+def _unlimit(session: Session, value: Any) -> None:
+    session.choice.limits = tuple(limit for limit in session.choice.limits if limit[0] != value)
+
+
+def _undo(session: Session, value: Any) -> None:
+    session.choice.steps = session.choice.steps[:-1]
+
+
+def _clear(session: Session, value: Any) -> None:
+    session.choice.steps, session.choice.how = (), "new"
+
+
+def _cell(session: Session, value: Any) -> None:
+    if pairs := pairs_from_text(str(value)):
+        session.choice.steps = (Step("new", "where", pairs=pairs),)
+
+
+def _movers(session: Session, value: Any) -> None:
+    if session.opened is not None and session.comparison is not None:
+        low, high = np.quantile(session.comparison.displacement, [MOVED, 1.0])
+        rest = tuple(limit for limit in session.choice.limits if limit[0] != "displacement")
+        session.choice.limits = (*rest, ("displacement", float(low), float(high)))
+
+
+def _reseed(session: Session, value: Any) -> None:
+    session.seed += 1
+
+
+def _find(session: Session, value: Any) -> None:
+    if session.opened is not None and isinstance(value, dict):
+        step = Step(session.how, "find", text=str(value.get("text", "")).strip())
+        session.opened.matching(step)
+        session.take(step)
+
+
+def _point(session: Session, value: Any) -> None:
+    place = int(value) if str(value).isdecimal() else -1
+    if session.opened is not None and 0 <= place < session.opened.n:
+        session.choice.point = session.pointed = place
+        session.choice.tab = "point"
+
+
+def _release(session: Session, value: Any) -> None:
+    session.choice.point = -1
+
+
+def _number(value: Any, otherwise: float) -> float:
+    text = str(value or "").strip()
+    try:
+        number = float(text) if text else otherwise
+    except ValueError:
+        number = float("nan")
+    if not np.isfinite(number):
+        raise InputError(f"{text[:40]!r} is not a number: give one, or leave the field empty.")
+    return number
+
+
+ACTIONS: dict[str, Callable[[Session, Any], None]] = {
+    "run": _run,
+    "other": _other,
+    "colour": _colour,
+    "mode": _mode,
+    "names": _names,
+    "theme": _theme,
+    "tab": _tab,
+    "how": _how,
+    "hide": _hide,
+    "only": _only,
+    "all": _all,
+    "sought": _sought,
+    "limit": _limit,
+    "unlimit": _unlimit,
+    "undo": _undo,
+    "clear": _clear,
+    "cell": _cell,
+    "movers": _movers,
+    "find": _find,
+    "reseed": _reseed,
+    "point": _point,
+    "release": _release,
+}

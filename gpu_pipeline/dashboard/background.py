@@ -1,0 +1,109 @@
+"""Work that takes longer than a moment: done in a thread, so that nobody else's page waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
+
+from tornado.ioloop import IOLoop
+
+from ..errors import InputError
+
+T = TypeVar("T")
+
+
+class Background:
+    """What one page has done aside.
+
+    The work must change nothing of the page: it is given what it needs, and gives back what is shown then.
+
+    Parameters
+    ----------
+    document
+        The page's. None does everything at once, as a page without a server needs it.
+    pool
+        Threads that all pages share.
+    """
+
+    def __init__(self, document: Any, pool: ThreadPoolExecutor) -> None:
+        self._document, self._pool = document, pool
+        self._loop: Any = IOLoop.current(instance=document is not None)
+        self._newest: dict[str, object] = {}
+        self._held: list[Callable[[], None]] | None = None
+
+    def ask(
+        self, name: str, work: Callable[[], T], then: Callable[[T], object], failed: Callable[[str], object]
+    ) -> None:
+        """Have work done, and `then` told its result when the document is free.
+
+        Parameters
+        ----------
+        name
+            Of several works of one name only the newest is answered, and one that has not begun is not done at all.
+        work
+            Done in a thread.
+        then
+            Given what the work returned.
+        failed
+            Given the sentence of an `InputError`.
+        """
+        wish = self._newest[name] = object()
+
+        def do() -> T | None:
+            return work() if self._newest.get(name) is wish else None
+
+        def answer(future: Future[T | None]) -> None:
+            if self._newest.get(name) is not wish:
+                return
+            del self._newest[name]
+            try:
+                result: Any = future.result()
+            except InputError as error:
+                failed(str(error))
+            else:
+                then(result)
+
+        if self._document is None:
+            future: Future[T | None] = Future()
+            try:
+                future.set_result(do())
+            except InputError as error:
+                future.set_exception(error)
+            answer(future)
+        else:
+            self._pool.submit(do).add_done_callback(
+                lambda future: self._loop.add_callback(partial(self._deliver, partial(answer, future)))
+            )
+
+    def waits(self, name: str) -> bool:
+        """Whether a work of that name is not answered yet."""
+        return name in self._newest
+
+    def forget(self, name: str) -> None:
+        """Take a wish back."""
+        self._newest.pop(name, None)
+
+    def hold(self) -> None:
+        """Keep all answers until `release`.
+
+        Panel loses what changes between the page's first copy of the document and its being loaded.
+        """
+        self._held = []
+
+    def release(self) -> None:
+        """Give the answers that were kept, and from now on each at once; any thread may call it."""
+        self._loop.add_callback(self._release)
+
+    def _deliver(self, answer: Callable[[], None]) -> None:
+        """Answer when the page is there and its document free; it may be closed by now."""
+        if self._held is not None:
+            self._held.append(answer)
+        elif self._document.session_context is not None:
+            self._document.add_next_tick_callback(answer)
+
+    def _release(self) -> None:
+        held, self._held = self._held or [], None
+        for answer in held:
+            self._deliver(answer)

@@ -1,0 +1,21 @@
+// Ask for the picture of the window as soon as it moves. There is one question at a time: where it has moved on
+// meanwhile, the next is asked when the answer comes. A fine screen's own sharpness waits until the window rests.
+const send = () => {
+  asked.timer = null;
+  const now = performance.now();
+  if (asked.since && now - asked.since < 3000) { asked.again = true; return; }
+  asked.since = now;
+  asked.again = false;
+  const ratio = asked.resting ? Math.min(devicePixelRatio, sharpest) : 1;
+  asked.data = {x0: [x.start], x1: [x.end], y0: [y.start], y1: [y.end], ratio: [ratio], turn: [now]};
+};
+const rest = () => {
+  asked.resting = true;
+  asked.timer ??= setTimeout(send, 0);
+};
+if (cb_obj === x || cb_obj === y) {
+  asked.resting = false;
+  clearTimeout(asked.rest);
+  if (devicePixelRatio > 1) asked.rest = setTimeout(rest, 250);
+}
+asked.timer ??= setTimeout(send, 0);

@@ -1,0 +1,17 @@
+// The picture comes as PNG, a tenth of its pixels' bytes, and is unpacked in the browser only.
+asked.since = null;
+if (asked.again) ask.execute(wire);
+const [png] = wire.data.png;
+if (!png) return;
+const {x, y, dw, dh} = wire.data;
+const turn = image.turn = (image.turn ?? 0) + 1;
+createImageBitmap(new Blob([png], {type: "image/png"})).then((bitmap) => {
+  if (image.turn !== turn) return;
+  const {width, height} = bitmap;
+  const canvas = new OffscreenCanvas(width, height);
+  const pen = canvas.getContext("2d");
+  pen.drawImage(bitmap, 0, 0);
+  const pixels = pen.getImageData(0, 0, width, height).data.buffer;
+  const Array2d = image.data.image[0].constructor;
+  image.data = {image: [new Array2d(pixels, [height, width])], x, y, dw, dh};
+});

@@ -1,0 +1,147 @@
+"""The map of a page and the one beside it: what they draw, and what is pointed at and drawn around on them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from ..render import View, fit
+from .frame import Frame, draw_frame
+from .map_pane import MapPane, window_of
+from .opened import Opened
+
+if TYPE_CHECKING:
+    from .app import Page
+
+REACH = 14
+"""Pixels around the pointer in which a point is found."""
+
+RING = "#c2185b"
+
+
+class Maps:
+    """Both maps of a page.
+
+    Attributes
+    ----------
+    panes
+        As they lie in the page.
+    frame
+        What the first shows now; None before it is drawn.
+    """
+
+    def __init__(self, page: Page) -> None:
+        self.page, self.session, self.choice = page, page.session, page.choice
+        self.frame: Frame | None = None
+        self._first = True
+        self.panes = [
+            MapPane(
+                partial(self.draw, i),
+                partial(self._shape, i),
+                partial(self._pointed, i),
+                partial(self._moved, i),
+                partial(self.home, i),
+            )
+            for i in (0, 1)
+        ]
+
+    def shown(self, i: int) -> Opened | None:
+        """What map i shows: a frame of a job that is watched, the run, or the run that it is compared with."""
+        screen = self.page.following.screen
+        if i == 0 and screen is not None:
+            return screen.opened
+        return self.session.opened if i == 0 else self.session.other
+
+    def draw(self, i: int, view: View, ratio: float) -> Frame | None:
+        """The picture of a window of map i."""
+        opened, screen = self.shown(i), self.page.following.screen
+        if opened is None:
+            return None
+        if screen is not None and opened is screen.opened:
+            layer, images = opened.layer(opened.colours()[0]), None
+        else:
+            layer = self.session.layer(opened)
+            images = opened.images() if len(layer.frame) and self._few(opened, view) else None
+        return draw_frame(layer, view, self.choice.mode, names=self.choice.names, images=images, ratio=ratio)
+
+    def _few(self, opened: Opened, view: View) -> bool:
+        """Whether the window is so small that images may be wanted: they are loaded only then."""
+        home = fit(opened.corners(), view.width, view.height)
+        return (view.x_range[1] - view.x_range[0]) < 0.25 * (home.x_range[1] - home.x_range[0]) or opened.n < 500
+
+    def home(self, i: int, width: int, height: int) -> View | None:
+        """The window that shows the whole of map i."""
+        opened = self.shown(i)
+        return None if opened is None else fit(opened.corners(), width, height)
+
+    def refresh(self) -> None:
+        """Draw both anew."""
+        self.show_rings()
+        for pane in self.panes:
+            pane.refresh()
+
+    def show_all(self) -> None:
+        """Go back to where all points are in view."""
+        for pane in self.panes:
+            pane.show_all()
+
+    def choose_tool(self, value: Any) -> None:
+        """Let dragging do something else."""
+        if value in self.panes[0].tools:
+            self.choice.tool = value
+            for pane in self.panes:
+                pane.choose_tool(value)
+
+    def zoom(self) -> None:
+        """Zoom to what is selected."""
+        for pane, opened in zip(self.panes, (self.session.opened, self.session.other), strict=True):
+            lit = None if opened is None else self.session.lit_on(opened)
+            if opened is not None and lit is not None and lit.any() and min(pane.size) > 0:
+                pane.look_at(fit(opened.layer("density").frame[lit], *pane.size))
+
+    def show_rings(self) -> None:
+        """Ring the point that is pointed at, on both maps."""
+        place, opened, other = self.session.pointed, self.session.opened, self.session.other
+        rings: list[list[tuple[float, float, str, int]]] = [[], []]
+        if opened is not None and 0 <= place < opened.n and self.page.following.screen is None:
+            rings[0] = [(*opened.place()[place].tolist(), RING, 20)]
+            if other is not None and (there := int(opened.places_in(other)[place])) >= 0:
+                rings[1] = [(*other.place()[there].tolist(), RING, 20)]
+        for pane, places in zip(self.panes, rings, strict=True):
+            pane.ring(places)
+
+    def _moved(self, i: int, view: View, frame: Frame) -> None:
+        if i == 1:
+            return
+        self.frame = frame
+        if self.page.following.screen is None:
+            if self._first and self.choice.window is not None:
+                self._first = False
+                window = self.choice.window
+                self.session.attempt(lambda: self.panes[0].look_at(window_of(window, view.width, view.height)))
+                return
+            self._first = False
+            self.choice.window = None if self.panes[0].shows_all() else (*view.x_range, *view.y_range)
+            self.page.write_address_soon()
+        self.page.show_strip()
+
+    def _shape(self, i: int, kind: str, numbers: tuple[float, ...]) -> None:
+        def select() -> None:
+            if self.page.following.screen is not None:
+                raise InputError("a frame cannot be selected from: go back to the stored map first.")
+            self.session.select(kind if i == 0 else f"{kind}2", numbers)
+
+        self.session.attempt(select)
+        self.page.refresh()
+
+    def _pointed(self, i: int, x: float, y: float, unit: float, pressed: bool) -> None:
+        opened = self.shown(i)
+        if opened is None or self.page.following.screen is not None:
+            return
+        if self.session.point_at(opened, x, y, REACH * unit, pressed):
+            if pressed and self.choice.point >= 0:
+                self.choice.tab = "point"
+                self.page.refresh()
+            self.show_rings()
+            self.page.show_point_soon()

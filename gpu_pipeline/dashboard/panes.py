@@ -1,0 +1,71 @@
+"""What takes longer than a moment: filling a pane, and getting ready what an action needs.
+
+Each function gives work to be done in a thread, made of values that nobody changes meanwhile; None where there is none.
+What the work finds is kept by `Opened` and `stored`, so that whoever asks next has it at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from . import side, views
+from .beside import beside
+from .session import Session
+from .state import Choice, pairs_from_text
+from .stored import open_points, open_stored, rows_of
+from .uploads import uploaded
+from .watching import Screen
+
+Work = Callable[[], str]
+
+
+def look(session: Session, screen: Screen | None) -> Work:
+    """The left side: runs, colour, legend, filters; of the frame where one is shown."""
+    choice, opened, store = frozen(session.choice), session.opened, session.store
+    chosen, visible, sought = session.chosen, session.visible, session.sought
+    file = "" if session.file is None else session.file.path.name
+    watched = None if screen is None else screen.opened
+    return lambda: views.look(choice, opened, rows_of(store), file, chosen, visible, sought, watched)
+
+
+def beside_the_map(session: Session) -> Work:
+    """The pane of the chosen tab; not that of new runs."""
+    opened, choice, tab = session.opened, frozen(session.choice), session.choice.tab
+    if opened is None:
+        return lambda: views.message("There is no map yet.", hint="Make one under Run.")
+    if tab == "selection":
+        filtered = session.visible is not None
+        return partial(side.selection, opened, session.chosen, choice.steps, filtered, session.seed)
+    if tab == "confusion":
+        return partial(side.mistakes, opened, choice.steps[-1].pairs if choice.steps else ())
+    if tab == "compare":
+        other, comparison, matched, store = session.other, session.comparison, session.matched, session.store
+        displaced = choice.colour == "displacement"
+        return lambda: side.compare(opened, other, comparison, rows_of(store), displaced, matched)
+    if tab == "scores":
+        return partial(side.scores, opened)
+    return partial(side.point, opened, session.pointed, choice.point >= 0)
+
+
+def beforehand(session: Session, do: str, value: Any) -> Callable[[], object] | None:
+    """What an action needs that is not made yet perhaps."""
+    opened, store, text = session.opened, session.store, str(value)
+    if do == "run":
+        own = uploaded(store, text) if text else session.file
+        return partial(open_stored, store, text) if own is None else partial(open_points, own)
+    if do == "other" and text and opened is not None and opened.run is not None:
+        run = session.choice.run
+        return lambda: beside(open_stored(store, run), open_stored(store, text))
+    if do == "colour" and opened is not None and text in opened.colours():
+        return partial(opened.arranged, text)
+    if do == "cell" and opened is not None and "among" in dict(pairs_from_text(text)):
+        return opened.votes
+    return None
+
+
+def frozen(choice: Choice) -> Choice:
+    """A choice as it is now."""
+    values = {name: value for name, value in choice.param.values().items() if name != "name"}
+    return Choice(**values)  # type: ignore[no-untyped-call]

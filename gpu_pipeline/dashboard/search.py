@@ -1,0 +1,136 @@
+"""Rows found by what a person types: numbers of rows, the name of a class, or a text that a column contains."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from ..errors import InputError
+
+LONGEST = 500
+"""Characters of a search at most."""
+
+_ROWS = re.compile(r"\d{1,18}(?:\s*-\s*\d{1,18})?")
+
+
+def found(points: pd.DataFrame, text: str) -> np.ndarray:
+    """The points that a search finds, (n,) bool; at least one.
+
+    `17, 42, 100-120` are rows by their numbers; `label=4` or `cluster 7` is a class of the column `label` or `cluster`;
+    `column=value` a value of any other column; anything else is looked for in all columns of text. Letters
+    are as good as capitals, and no sign has a meaning of its own.
+
+    Parameters
+    ----------
+    points
+        The map's table.
+    text
+        What was typed.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to look for, or nothing is found.
+    """
+    text = text.strip()
+    if not text or len(text) > LONGEST:
+        raise InputError(f"type 1 to {LONGEST} characters to search for, such as 17, 42, 100-120 or label=4.")
+    parts = [part.strip() for part in text.split(",")]
+    if all(_ROWS.fullmatch(part) for part in parts):
+        return _some(_rows(points, parts), f"none of the rows {text} is on this map: {_span(points)}.")
+    name = _column(points, text)
+    if name is not None:
+        column, value = name
+        return _some(_equal(points[column], value), f"no point has {column} {value!r}: {_offer(points[column])}.")
+    texts = [str(column) for column in points.columns if _is_text(points[column])]
+    if not texts:
+        raise InputError(
+            f"no column of text could contain {text[:40]!r}: search for rows (17, 42, 100-120) or a class (label=4)."
+        )
+    hits = [_contains(points[column], text) for column in texts]
+    return _some(np.logical_or.reduce(hits), f"{text[:40]!r} is nowhere in {', '.join(texts)}: try fewer letters.")
+
+
+def _some(mask: np.ndarray, otherwise: str) -> np.ndarray:
+    if not mask.any():
+        raise InputError(otherwise)
+    return mask
+
+
+def _rows(points: pd.DataFrame, parts: list[str]) -> np.ndarray:
+    rows = points["row"].to_numpy() if "row" in points else np.arange(len(points))
+    mask = np.zeros(len(rows), bool)
+    single = []
+    for part in parts:
+        first, *last = map(int, part.split("-"))
+        if not last:
+            single.append(first)
+        elif first > last[0]:
+            raise InputError(f"the rows {part} run backwards: write {last[0]}-{first}.")
+        else:
+            mask |= (rows >= first) & (rows <= last[0])
+    return mask | np.isin(rows, single)
+
+
+def _span(points: pd.DataFrame) -> str:
+    rows = points.get("row", points.index)
+    return f"its {len(rows):,} rows are among {int(rows.min())} to {int(rows.max())}"
+
+
+def _column(points: pd.DataFrame, text: str) -> tuple[str, str] | None:
+    """The column and the value that a text names: `column=value`, for labels and clusters also with a blank."""
+    known = {str(column).casefold().replace("_", " "): str(column) for column in points.columns}
+    before, sign, after = text.partition("=")
+    column = known.get(before.strip().casefold().replace("_", " "))
+    if sign and column is not None and after.strip():
+        return column, after.strip()
+    before, _, after = text.partition(" ")
+    column = known.get(before.casefold())
+    # "label 4" is a class, but "label printer" may be a text: only what is a class's name is taken for one.
+    if column in ("label", "cluster") and after.strip() and _equal(points[column], after.strip()).any():
+        return column, after.strip()
+    return None
+
+
+def _equal(values: pd.Series, text: str) -> np.ndarray:
+    """Which values are that text or number."""
+    if pd.api.types.is_bool_dtype(values):
+        wanted = {"yes": True, "true": True, "no": False, "false": False}.get(text.casefold())
+        return (values == wanted).to_numpy() if wanted is not None else np.zeros(len(values), bool)
+    if pd.api.types.is_numeric_dtype(values):
+        try:
+            return np.asarray((values == float(text)).to_numpy(dtype=bool, na_value=False))
+        except ValueError:
+            return np.zeros(len(values), bool)
+    return _by_value(values, lambda value: value.casefold() == text.casefold())
+
+
+def _contains(values: pd.Series, text: str) -> np.ndarray:
+    return _by_value(values, lambda value: text.casefold() in value.casefold())
+
+
+def _by_value(values: pd.Series, wanted: Callable[[str], bool]) -> np.ndarray:
+    """Which values are wanted, each different one asked once."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        codes, different = values.cat.codes.to_numpy(), values.cat.categories
+    else:
+        codes, different = pd.factorize(values)
+    # Absent values have the code -1, and so the last answer.
+    hits = np.array([*(wanted(str(value)) for value in different), False])
+    return hits[codes]
+
+
+def _is_text(values: pd.Series) -> bool:
+    kind = values.dtype
+    if isinstance(kind, pd.CategoricalDtype):
+        return not pd.api.types.is_numeric_dtype(kind.categories)
+    return pd.api.types.is_string_dtype(values)
+
+
+def _offer(values: pd.Series) -> str:
+    """A few values that there are."""
+    different = [str(value) for value in values.dropna().unique()[:6]]
+    return f"try {', '.join(sorted(different))}" if different else "it has no values"

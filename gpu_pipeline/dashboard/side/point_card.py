@@ -1,0 +1,61 @@
+"""The card of a point: its image and values, its neighbours in the data beside those on the map."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...record import Run
+from ..neighborhood import neighbors_of_row
+from ..opened import Opened
+from ..views import page
+from .values import row_of, text_of, thumbs
+
+LISTED = 8
+"""Neighbours in each list."""
+
+MOST_NUMBERS = 600_000_000
+"""Numbers in the features up to which all are searched for a point's neighbours: some 200 ms."""
+
+
+def point(opened: Opened, place: int, held: bool) -> str:
+    """The card of the point at a place of the table."""
+    if not 0 <= place < opened.n:
+        return page("point", card=None, held=False)
+    line = opened.points.iloc[place]
+    card = {
+        "row": row_of(opened, place),
+        "image": thumbs(opened, [place], 4)[0],
+        "values": [(str(name).replace("_", " "), text_of(line[name])) for name in opened.points.columns],
+        "lists": _neighbors(opened, opened.run, place),
+        "note": opened.why_no_images(),
+    }
+    return page("point", card=card, held=held)
+
+
+def _neighbors(opened: Opened, run: Run | None, place: int) -> list[dict[str, Any]]:
+    if run is None or run.features.size > MOST_NUMBERS:
+        return []
+    found = neighbors_of_row(run, place, LISTED)
+    in_data = _listed(opened, found.in_data, set(found.on_map.tolist()))
+    on_map = _listed(opened, found.on_map, set(found.in_data.tolist()))
+    note = f"{found.common} of {len(found.in_data)} are near both in the data and on the map: they are framed."
+    return [
+        {"title": "Nearest in the data", "items": in_data, "note": ""},
+        {"title": "Nearest on the map", "items": on_map, "note": note},
+    ]
+
+
+def _listed(opened: Opened, places: np.ndarray, others: set[int]) -> list[dict[str, Any]]:
+    label = opened.points.get("label")
+    return [
+        {
+            "place": place,
+            "row": row_of(opened, place),
+            "label": None if label is None else text_of(label.iloc[place]),
+            "both": place in others,
+            "image": image,
+        }
+        for place, image in zip(places.tolist(), thumbs(opened, places.tolist(), 1), strict=True)
+    ]

@@ -1,0 +1,192 @@
+"""What is selected: counts, quality, images, statistics against the rest, and how to have it elsewhere."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...scoring import NEIGHBORS, VOTERS
+from ..filters import numbers
+from ..opened import NOT_COLOURS, Opened
+from ..state import Step
+from ..statistics import Difference, counts, moments, of_class, of_quantity
+from ..views import colour_of, image_uri, page
+
+BARS = 12
+SHEET = 100
+STATISTICS = 14
+
+MOST_CLASSES = 64
+"""Classes of a column beyond which it is taken for names rather than classes, and not compared."""
+
+AT_ONCE = 1_000_000
+"""Points up to which the votes of their neighbours are asked for while a person waits."""
+
+QUALITY = ("neighbor_recall", "misfit")
+"""Columns that are compared as quality, and not among the others."""
+
+
+def selection(opened: Opened, mask: np.ndarray | None, steps: Sequence[Step], filtered: bool, seed: int) -> str:
+    """The pane of the selection.
+
+    Parameters
+    ----------
+    mask
+        (n,) bool, the selected points; None if there is no selection.
+    steps
+        How they were selected.
+    filtered
+        Whether filters hide some points.
+    seed
+        Of the images that are shown.
+    """
+    if mask is None:
+        return page("selection", n=None)
+    n = int(mask.sum())
+    some = 0 < n < opened.n
+    return page(
+        "selection",
+        n=n,
+        total=opened.n,
+        filtered=filtered,
+        tables=[_bars(opened, column, mask) for column in ("label", "cluster") if column in opened.points],
+        quality=_quality(opened, mask) if n else [],
+        sheet=_sheet(opened, mask, seed) if n else None,
+        statistics=_statistics(opened, mask) if some else [],
+        code=_code(opened, steps) if n and not filtered else None,
+    )
+
+
+def _bars(opened: Opened, column: str, mask: np.ndarray) -> dict[str, Any]:
+    codes, key = opened.codes(column)
+    inside = counts(codes, len(key.names), mask)
+    order = [i for i in np.argsort(-inside, kind="stable").tolist() if inside[i]]
+    bars = [
+        {
+            "name": key.names[i],
+            "inside": int(inside[i]),
+            "all": key.counts[i],
+            "width": 100 * inside[i] / inside[order[0]],
+            "colour": colour_of(key, i),
+        }
+        for i in order[:BARS]
+    ]
+    return {"title": f"{column.capitalize()}s", "bars": bars, "more": max(len(order) - BARS, 0)}
+
+
+def _quality(opened: Opened, mask: np.ndarray) -> list[dict[str, str]]:
+    """How good the map is in the selection and in the rest, with what chance would give."""
+    lines = []
+    if "label" in opened.points:
+        largest = _largest_class(opened)
+        about = f"Points whose label most of their {VOTERS} nearest on the map have"
+        if opened.n <= AT_ONCE or opened.has("votes"):
+            found = _share_where(opened, opened.votes().right, mask)
+        else:
+            found, about = None, f"{about}: known once Mistakes has been opened, which takes a while for so many points"
+        lines.append(_quality_line("label accuracy", about, found, f"at most {largest:.1%}", "{:.1%}"))
+    if "neighbor_recall" in numbers(opened):
+        values = moments(opened.quantity("neighbor_recall"), mask)
+        found = of_quantity("neighbor_recall", opened.moments("neighbor_recall"), values)
+        k = min(NEIGHBORS, (opened.n - 1) // 2)
+        about = f"Share of the {k} nearest in the data that are also nearest on the map, over {values.n:,} points"
+        chance = "-" if opened.run is None or opened.n < 2 else f"{k / (opened.n - 1):.2g}"
+        lines.append(_quality_line("mean neighbour recall", about, found, chance, "{:.3f}"))
+    if "misfit" in opened.points and "label" in opened.points and pd.api.types.is_bool_dtype(opened.points["misfit"]):
+        found = _share_where(opened, opened.points["misfit"].to_numpy(dtype=bool), mask)
+        chance = f"at most {1 - _largest_class(opened):.1%}"
+        about = "Points whose label is not that of most points in their cluster"
+        lines.append(_quality_line("misfits", about, found, chance, "{:.1%}"))
+    return lines
+
+
+def _largest_class(opened: Opened) -> float:
+    _, key = opened.codes("label")
+    with_label = [count for i, count in enumerate(key.counts) if i != opened.absent("label")]
+    return max(with_label, default=0) / max(sum(with_label), 1)
+
+
+def _share_where(opened: Opened, true: np.ndarray, mask: np.ndarray) -> Difference:
+    """Share of the labelled points of which something is true, in the selection and in the rest."""
+    codes, absent = opened.codes("label")[0], opened.absent("label")
+    asked = np.ones(opened.n, bool) if absent < 0 else codes != absent
+    true = true & asked
+    here = mask & asked
+    sums = [int(np.count_nonzero(part)) for part in (true & here, here, true, asked)]
+    return of_class("", "", *sums)
+
+
+def _quality_line(name: str, about: str, found: Difference | None, chance: str, form: str) -> dict[str, str]:
+    values = (None, None) if found is None else (found.inside, found.outside)
+    inside, outside = ("-" if value is None else form.format(value) for value in values)
+    return {"name": name, "about": about, "inside": inside, "outside": outside, "chance": chance}
+
+
+def _sheet(opened: Opened, mask: np.ndarray, seed: int) -> dict[str, Any] | None:
+    images = opened.images()
+    if images is None:
+        return None
+    places = np.flatnonzero(mask)
+    if len(places) > SHEET:
+        places = np.sort(np.random.default_rng(seed).choice(places, SHEET, replace=False))
+    return {"image": image_uri(images.sheet(places, columns=10)), "shown": len(places), "columns": min(len(places), 10)}
+
+
+def _statistics(opened: Opened, mask: np.ndarray) -> list[dict[str, str]]:
+    lines = []
+    for found in against_rest(opened, mask)[:STATISTICS]:
+        form = "{:.3g}" if found.name is None else "{:.1%}"
+        inside, outside = ("-" if value is None else form.format(value) for value in (found.inside, found.outside))
+        name = found.column.replace("_", " ") + ("" if found.name is None else f" {found.name}")
+        effect = "-" if found.effect is None else f"{found.effect:+.2f} sd"
+        lines.append({"name": name, "inside": inside, "outside": outside, "effect": effect})
+    return lines
+
+
+def against_rest(opened: Opened, mask: np.ndarray) -> list[Difference]:
+    """The selection against the rest, column by column, the largest effects first.
+
+    Columns with more than `MOST_CLASSES` classes are left out, as are absent values, the places and what is quality.
+
+    Parameters
+    ----------
+    mask
+        (n,) bool.
+
+    Raises
+    ------
+    InputError
+        If the mask is not over the points.
+    """
+    found: list[Difference] = []
+    for column in map(str, opened.points.columns):
+        if column in (*NOT_COLOURS, *QUALITY):
+            continue
+        if column in numbers(opened):
+            found.append(of_quantity(column, opened.moments(column), moments(opened.quantity(column), mask)))
+        elif opened.part(("classes", column), opened.points[column].nunique) <= MOST_CLASSES:
+            found += _classes(opened, column, mask)
+    return sorted(found, key=lambda d: -abs(d.effect or 0.0))
+
+
+def _classes(opened: Opened, column: str, mask: np.ndarray) -> list[Difference]:
+    codes, key = opened.codes(column)
+    inside = counts(codes, len(key.names), mask).tolist()
+    known = [i for i in range(len(key.names)) if i != opened.absent(column)]
+    selected, n = sum(inside[i] for i in known), sum(key.counts[i] for i in known)
+    return [of_class(column, key.names[i], inside[i], selected, key.counts[i], n) for i in known if key.counts[i]]
+
+
+def _code(opened: Opened, steps: Sequence[Step]) -> dict[str, str] | None:
+    """The same rows by Python and by the command line; a shape on the map of another run is no part of this one."""
+    if opened.run is None or opened.run.path is None or any(step.kind.endswith("2") for step in steps):
+        return None
+    select = ";".join(step.to_text() for step in steps)
+    run = str(opened.run.path)
+    python = f"import gpu_pipeline\n\nrows = gpu_pipeline.rows({run!r}, {select!r})"
+    # Some shells expand a word that begins with "=", which shlex leaves as it is.
+    return {"python": python, "shell": f"gpu-pipeline rows {shlex.quote(run)} --select={shlex.quote(select)}"}

@@ -1,0 +1,104 @@
+"""The stored runs: a line about each, and the runs and files that are open, read once and shared by all sessions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, unknown_name
+from ..store import FILES, list_runs, open_run, read_record
+from .files import OpenFile
+from .opened import Opened
+from .shelf import Shelf
+
+KEPT_RUNS = 6
+"""Runs that stay in memory at once; the one used longest ago goes first."""
+
+METHODS = {"tsne": "t-SNE", "umap": "UMAP", "pca": "PCA"}
+SHOWN = ("kl", "neighbor_recall", "accuracy")
+"""Scores that the list of runs shows."""
+
+_open = Shelf(KEPT_RUNS)
+
+
+def open_stored(store: Path, name: str) -> Opened:
+    """A stored run, shared by all sessions that look at it.
+
+    Only a name that is in the list of stored runs is ever opened, so that none leads out of the store.
+
+    Raises
+    ------
+    InputError
+        If there is no such run or it cannot be read.
+    """
+    known = {where.name: where for where in list_runs(store)}
+    if name not in known:
+        raise unknown_name("run", name[:80], list(known)) if known else InputError("there is no stored run yet.")
+    where = known[name]
+    changed = (where / FILES["record"]).stat().st_mtime_ns
+
+    def read() -> Opened:
+        run = open_run(where, store)
+        return Opened(name, run.points, run)
+
+    return _open.get((str(where.resolve()), changed), read)
+
+
+def open_points(file: OpenFile) -> Opened:
+    """A person's own file, shared by all sessions.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    points = file.points()
+    return _open.get((str(file.path), file.x, file.y, id(points)), lambda: Opened(file.path.name, points))
+
+
+def rows_of(store: Path) -> list[dict[str, Any]]:
+    """A line about each stored run, the oldest first; a run is read anew only if its files have changed.
+
+    A run that cannot be read, or not in whole, has its line too, with a sentence that says so under `fault`.
+    """
+    return [_row(where) for where in list_runs(store)]
+
+
+_rows = Shelf(1_000)
+
+
+def _row(where: Path) -> dict[str, Any]:
+    times = tuple(_changed(where / FILES[name]) for name in ("record", "scores"))
+
+    def read() -> dict[str, Any]:
+        line: dict[str, Any] = {"run": where.name, "title": where.name, "hint": "", "created": "", "n": None}
+        line |= {**dict.fromkeys(SHOWN), "fault": ""}
+        try:
+            record = read_record(where)
+            embed = record.recipe.embed
+            setting = {"tsne": "perplexity", "umap": "n_neighbors", "pca": ""}[embed.method]
+            hint = f"{setting.replace('_', ' ')} {getattr(embed, setting):g}, " if setting else ""
+            line |= {
+                "title": f"{METHODS[embed.method]} of {record.dataset['name']}",
+                "hint": f"{hint}seed {record.recipe.seed}, {record.engines['embed']}",
+                "created": record.created[:16].replace("T", " "),
+                "n": record.dataset["n"],
+            }
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return {**line, "fault": "Its record cannot be read: make the run again."}
+        try:
+            values = json.loads((where / FILES["scores"]).read_text(encoding="utf-8"))["values"]
+            return line | {name: values[name] for name in SHOWN}
+        except (OSError, ValueError, KeyError, TypeError):
+            return {**line, "fault": "Its scores are missing or cannot be read: make the run again from its recipe."}
+
+    return _rows.get((str(where.resolve()), times), read)
+
+
+def _changed(path: Path) -> int:
+    """When a file was changed last; 0 if it is not there."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

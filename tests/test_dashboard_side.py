@@ -1,0 +1,121 @@
+"""Search, filters and matched clusters as a person uses them, in a real browser."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from test_dashboard_page import N, _page, browser, count, page, server, store, strip, tab, wait
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+__all__ = ["browser", "page", "server", "store"]  # fixtures
+
+
+def search(page: Page, text: str) -> None:
+    """Type a search, by the keyboard alone."""
+    page.locator(".strip, [role=alert]").first.click()
+    page.keyboard.press("/")
+    field = page.locator("[data-key=find]")
+    page.wait_for_function(
+        """() => {
+          let node = document.activeElement;
+          while (node?.shadowRoot?.activeElement) node = node.shadowRoot.activeElement;
+          return node?.dataset.key === "find"; }"""
+    )
+    field.fill(text)
+    page.keyboard.press("Enter")
+
+
+def test_search_selects_adds_and_is_shared(page: Page, browser: Browser) -> None:
+    search(page, "label=4")
+    wait(page, "points selected")
+    fours = count(page)
+    assert 0 < fours < N
+    wait(page, re.compile(rf"{fours} in colour"))
+    page.keyboard.press("Tab")
+    page.locator("[data-key=how-add]").click()
+    page.locator("[data-key=how-add][aria-pressed=true]").wait_for()
+    search(page, "label=9")
+    wait(page, re.compile(rf"^(?!{fours} )\d+ of {N} points selected"))
+    both = count(page)
+    assert both > fours
+    page.wait_for_function("location.search.split('find').length === 3")
+    for again in _page(browser, page.url):
+        wait(again, "points selected")
+        assert count(again) == both
+    page.locator("[data-key=undo]").click()
+    wait(page, re.compile(rf"^{fours} of {N}"))
+
+
+def test_what_is_not_found_is_said_and_changes_nothing(page: Page) -> None:
+    search(page, "label=4")
+    wait(page, "points selected")
+    before = count(page)
+    for text, said in (("label=<b>", "no point has label '<b>'"), ("9-3", "run backwards: write 3-9")):
+        search(page, text)
+        wait(page, said)
+        assert count(page) == before
+
+
+def test_sliders_filter_by_the_keyboard(page: Page) -> None:
+    low = page.locator("[data-key=low-neighbor_recall]")
+    low.focus()
+    for _ in range(60):
+        page.keyboard.press("ArrowRight")
+    passing = page.locator("[data-passing]")
+    passing.wait_for()
+    page.wait_for_function("location.search.includes('within=neighbor_recall')")
+    number = page.locator("[data-key=from-neighbor_recall]")
+    assert 0 < float(number.input_value()) < 1
+    page.wait_for_timeout(500)
+    shown = int(passing.inner_text())
+    assert 0 < shown < N
+    assert f"{shown} in colour" in strip(page)
+    assert strip(page).startswith(f"{N} of {N}")
+    # The other handle stops where this one is.
+    high = page.locator("[data-key=high-neighbor_recall]")
+    high.focus()
+    page.keyboard.press("Home")
+    page.wait_for_timeout(500)
+    assert float(high.input_value()) >= float(low.input_value())
+    page.locator("[data-key=unlimit-neighbor_recall]").click()
+    passing.wait_for(state="detached")
+    page.wait_for_function("!location.search.includes('within')")
+    assert number.input_value() == ""
+
+
+def test_the_numbers_of_a_filter_can_be_typed(page: Page) -> None:
+    to = page.locator("[data-key=to-neighbor_recall]")
+    to.fill("0.25")
+    page.keyboard.press("Tab")
+    page.locator("[data-passing]").wait_for()
+    assert float(page.locator("[data-key=high-neighbor_recall]").input_value()) < 0.3
+    to = page.locator("[data-key=to-neighbor_recall]")
+    to.fill("few")
+    page.keyboard.press("Tab")
+    wait(page, "'few' is not a number")
+    to.fill("")
+    page.keyboard.press("Tab")
+    page.locator("[data-passing]").wait_for(state="detached")
+
+
+def test_dragging_a_handle_filters(page: Page) -> None:
+    area = page.locator("[data-key=high-neighbor_recall]").bounding_box()
+    assert area is not None
+    x, y = area["x"] + area["width"] - 8, area["y"] + area["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - area["width"] / 2, y, steps=8)
+    page.mouse.up()
+    page.locator("[data-passing]").wait_for()
+    assert float(page.locator("[data-key=to-neighbor_recall]").input_value()) > 0
+
+
+def test_compared_clusters_are_matched(page: Page) -> None:
+    tab(page, "compare")
+    page.locator("[data-key=other]").select_option(index=1)
+    wait(page, "Clusters are matched")
+    page.get_by_text("B's own numbers").click()
+    wait(page, re.compile(r"^0 is \d+, 1 is"))

@@ -1,0 +1,95 @@
+"""Rows of a run by the text of a selection."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import gpu_pipeline
+from gpu_pipeline.dashboard.rows import rows, write_rows
+from gpu_pipeline.datasets import load
+from gpu_pipeline.errors import InputError
+from gpu_pipeline.methods import PCA
+from gpu_pipeline.pipeline import run
+from gpu_pipeline.recipe import Data, Recipe
+from gpu_pipeline.record import Run
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A stored map of 200 digits."""
+    reduce, embed = PCA(n_components=0), PCA(n_components=2)
+    recipe = Recipe(data=Data(name="digits", sample=200), reduce=reduce, embed=embed, engine="scikit_learn")
+    made = run(recipe, load("digits", sample=200))
+    made.save(tmp_path_factory.mktemp("runs"))
+    return made
+
+
+def test_steps_follow_each_other(made: Run) -> None:
+    points = made.points
+    fours, nines = points["label"] == 4, points["label"] == 9
+    left = points["x"] <= points["x"].median()
+    low, middle, high = points["x"].min(), points["x"].median(), points["x"].max()
+    bottom, top = points["y"].min() - 1, points["y"].max() + 1
+    west = f"box:{low - 1:.9g},{middle:.9g},{bottom:.9g},{top:.9g}"
+    around = f"lasso:{low - 1:.9g},{bottom},{high + 1:.9g},{bottom},{high + 1:.9g},{top},{low - 1:.9g},{top}"
+    cases = {
+        "=where:label=4": fours,
+        "=where:label=4;+where:label=9": fours | nines,
+        f"={west}": left,
+        f"={west};-where:label=4": left & ~fours,
+        f"=where:label=9;={around}": points["x"] > -float("inf"),
+        "=where:label=4,label=9": fours & nines,
+    }
+    for select, expected in cases.items():
+        pd.testing.assert_frame_equal(rows(made, select), points[expected])
+
+
+def test_a_run_by_its_name(made: Run) -> None:
+    assert made.path is not None
+    expected = rows(made, "=where:label=4")
+    pd.testing.assert_frame_equal(rows(made.path, "=where:label=4"), expected)
+    pd.testing.assert_frame_equal(gpu_pipeline.rows("digits-pca", "=where:label=4", made.path.parent), expected)
+
+
+@pytest.mark.parametrize(
+    ("select", "says"),
+    [
+        ("", "cannot be read, ''"),
+        ("label=4", "cannot be read, 'label=4'"),
+        ("=where:label=4;", "cannot be read, ''"),
+        ("=box:0,1,0", "cannot be read, '=box:0,1,0'"),
+        ("=box:0,1,0,nan", "cannot be read"),
+        ("=box2:0,1,0,1", "drawn on the other map"),
+        ("=where:label=ten", "ten"),
+        ("=where:nothing=4", "nothing"),
+    ],
+)
+def test_selections_that_cannot_be_used(made: Run, select: str, says: str) -> None:
+    with pytest.raises(InputError) as refused:
+        rows(made, select)
+    assert says in str(refused.value)
+
+
+def test_both_forms_are_read_back(made: Run, tmp_path: Path) -> None:
+    found = rows(made, "=where:label=4").reset_index(drop=True)
+    write_rows(found, tmp_path / "a.parquet", "parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "a.parquet"), found)
+    buffer = io.BytesIO()
+    write_rows(found, buffer, "csv")
+    buffer.seek(0)
+    assert pd.read_csv(buffer)["row"].tolist() == found["row"].tolist()
+
+
+def test_no_page_is_loaded_for_it(made: Run) -> None:
+    program = (
+        "import gpu_pipeline, sys; print(len(gpu_pipeline.rows(sys.argv[1], sys.argv[2])), 'panel' in sys.modules)"
+    )
+    command = [sys.executable, "-c", program, str(made.path), "=where:label=4"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert said.split() == [str((made.points["label"] == 4).sum()), "False"]

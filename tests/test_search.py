@@ -1,0 +1,105 @@
+"""Rows found by what a person types: each form of a search, and one sentence for what cannot be found."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpu_pipeline.dashboard.search import found
+from gpu_pipeline.errors import InputError
+
+POINTS = pd.DataFrame(
+    {
+        "row": [3, 17, 42, 100, 111, 120],
+        "x": 0.0,
+        "y": 0.0,
+        "label": ["cat", "Dog", None, "bobcat (.*)", "dog", "label 4"],
+        "cluster": [7, 7, 1, 1, 0, 10],
+        "good": [True, False, True, True, True, True],
+        "file_name": pd.Categorical(["a.png", "b.png", "Cat.png", None, "d.png", "e.png"]),
+    }
+)
+
+
+def rows(text: str, points: pd.DataFrame = POINTS) -> list[int]:
+    mask = found(points, text)
+    assert mask.dtype == bool
+    return points["row"][mask].tolist()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("17", [17]),
+        ("17, 42, 100-120", [17, 42, 100, 111, 120]),
+        (" 100 - 111,3,5 ", [3, 100, 111]),
+        ("cat", [3, 42, 100]),
+        ("CAT", [3, 42, 100]),
+        ("(.*)", [100]),
+        ("dog", [17, 111]),
+        (".png", [3, 17, 42, 111, 120]),
+        ("label=cat", [3]),
+        ("label = DOG", [17, 111]),
+        ("cluster=7", [3, 17]),
+        ("Cluster 7", [3, 17]),
+        ("cluster 1", [42, 100]),
+        ("label cat", [3]),
+        ("file name=cat.png", [42]),
+        ("file_name=A.PNG", [3]),
+        ("good=no", [17]),
+        ("label=label 4", [120]),
+        ("label 4", [120]),
+        ("x=0", [3, 17, 42, 100, 111, 120]),
+    ],
+)
+def test_what_is_found(text: str, expected: list[int]) -> None:
+    assert rows(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "type 1 to 500 characters"),
+        ("   ", "type 1 to 500 characters"),
+        ("a" * 501, "type 1 to 500 characters"),
+        ("120-100", "run backwards: write 100-120"),
+        ("5, 6-16", "none of the rows 5, 6-16 is on this map: its 6 rows are among 3 to 120"),
+        ("cluster=8", "no point has cluster '8': try 0, 1, 10, 7"),
+        ("cluster=seven", "no point has cluster 'seven'"),
+        ("zebra", "'zebra' is nowhere in label, file_name: try fewer letters"),
+        ("4.5", "'4.5' is nowhere in"),
+        ("colour=red", "'colour=red' is nowhere in"),
+        ("-5", "'-5' is nowhere in"),
+    ],
+)
+def test_what_is_not_found_is_said(text: str, said: str) -> None:
+    with pytest.raises(InputError, match=re.escape(said) + r".*\.$"):
+        found(POINTS, text)
+
+
+def test_without_text_or_rows() -> None:
+    points = pd.DataFrame({"x": [0.0, 1.0, 2.0], "y": 0.0, "size": [0.5, 1.5, np.nan]})
+    assert found(points, "0-1").tolist() == [True, True, False]
+    assert found(points, "size=1.5").tolist() == [False, True, False]
+    with pytest.raises(InputError, match="no column of text could contain 'cat'"):
+        found(points, "cat")
+
+
+@given(st.text(max_size=60))
+def test_any_text_finds_points_or_says_why_not(text: str) -> None:
+    try:
+        mask = found(POINTS, text)
+    except InputError as error:
+        mask = np.array([str(error).endswith(".")])
+    assert mask.any()
+
+
+@given(st.text(min_size=1, max_size=8).filter(lambda text: text.strip() == text and not text[0].isdigit()))
+def test_every_text_finds_itself(text: str) -> None:
+    points = pd.DataFrame({"x": 0.0, "y": 0.0, "note": ["", f"before {text} after", "b"]})
+    assert found(points, text)[1]

@@ -1,0 +1,198 @@
+"""Files that people upload: they stay where they belong, are bounded, and harm nobody, whatever is in them."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpu_pipeline.dashboard import paths, uploads
+from gpu_pipeline.dashboard.background import Background
+from gpu_pipeline.dashboard.making import FORM, recipe_of
+from gpu_pipeline.dashboard.upload import Upload
+from gpu_pipeline.dashboard.uploads import Incoming, keep_upload, kind_of, upload_path, uploaded
+from gpu_pipeline.errors import InputError
+
+
+@given(st.text(max_size=60), st.sampled_from([".npy", ".csv.gz", ".PARQUET"]))
+def test_an_upload_stays_in_its_folder(tmp_path_factory: pytest.TempPathFactory, name: str, suffix: str) -> None:
+    store = tmp_path_factory.getbasetemp() / "uploads"
+    path = keep_upload(name + suffix, name.encode("utf-8", "replace") + b"1", store)
+    assert path.resolve().parent == (store / paths.UPLOADS).resolve()
+    assert re.fullmatch(r"[a-z0-9._-]+", path.name)
+    assert not path.name.startswith(".")
+    assert path.name.endswith(suffix.lower())
+
+
+@pytest.mark.parametrize(
+    "name", ["../../x.npy", "/etc/x.npy", "C:\\x.npy", "..\\x.npy", ".npy", "<b>.npy", "x.exe.npy", "\0.npy"]
+)
+def test_hostile_names(tmp_path: Path, name: str) -> None:
+    path = keep_upload(name, b"1", tmp_path)
+    assert path.parent == tmp_path / paths.UPLOADS
+    assert list(tmp_path.iterdir()) == [tmp_path / paths.UPLOADS]
+
+
+def test_uploads_are_bounded(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="MiB but uploads may have 1 at most"):
+        Incoming("a.npy", (1 << 20) + 1, tmp_path, most=1)
+    with pytest.raises(InputError, match="empty"):
+        Incoming("a.npy", 0, tmp_path)
+    with pytest.raises(InputError, match="of that kind cannot be read"):
+        Incoming("a.pickle", 1, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    whole = bytes(1 << 20)
+    first = keep_upload("a.npy", whole, tmp_path, most=1)
+    assert keep_upload("a.npy", whole, tmp_path, most=1) == first  # the same is no second file
+    for i in range(1, uploads.OF_ALL):
+        keep_upload("a.npy", bytes([i]) + whole[1:], tmp_path, most=1)
+    with pytest.raises(InputError, match="fill the 4 MiB"):
+        keep_upload("b.npy", b"1", tmp_path, most=1)
+
+
+def test_a_file_that_is_not_whole_leaves_nothing(tmp_path: Path) -> None:
+    incoming = Incoming("a.npy", 10, tmp_path)
+    incoming.add(b"12345")
+    with pytest.raises(InputError, match="only 5 of 10 bytes"):
+        incoming.keep()
+    with pytest.raises(InputError, match="more bytes came"):
+        incoming.add(b"123456")
+    del incoming
+    assert list((tmp_path / paths.UPLOADS).iterdir()) == []
+
+
+def test_a_store_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot write"):
+        Incoming("a.npy", 1, tmp_path / "file")
+
+
+def test_names_of_uploads_lead_nowhere_else(tmp_path: Path) -> None:
+    assert uploaded(tmp_path, "run") is None
+    with pytest.raises(InputError, match="no file is uploaded"):
+        uploaded(tmp_path, "upload/a.npy")
+    path = keep_upload("a.npy", b"1", tmp_path)
+    (path.parent / "link.npy").symlink_to("/etc/passwd")
+    (tmp_path / "b.npy").write_bytes(b"1")
+    assert upload_path(tmp_path, f"upload/{path.name}") == path
+    for name in (
+        "../b.npy",
+        "link.npy",
+        "",
+        ".",
+        "..",
+        "/etc/passwd",
+        "x" * 5000,
+        "a\0.npy",
+        f"../.uploads/{path.name}",
+    ):
+        with pytest.raises(InputError):
+            uploaded(tmp_path, f"upload/{name}")
+        with pytest.raises(InputError):
+            recipe_of({**FORM, "data": f"upload/{name}"}, tmp_path)
+    recipe = recipe_of({**FORM, "data": f"upload/{path.name}", "label_column": "kind"}, tmp_path)
+    assert (recipe.data.name, recipe.data.label_column) == (str(path), "kind")
+
+
+def table(path: Path, **columns: Any) -> Path:
+    pd.DataFrame(columns).to_csv(path, index=False)
+    return path
+
+
+def test_what_a_file_can_be_used_as(tmp_path: Path) -> None:
+    assert kind_of(table(tmp_path / "a.csv", x=[1.5, 2], y=[3, 4], kind=["p", "q"])) == "map"
+    assert kind_of(table(tmp_path / "b.csv", a=[1.5, 2], b=[3, 4])) == "data"
+    np.save(tmp_path / "c.npy", np.eye(3, 2))
+    assert kind_of(tmp_path / "c.npy") == "map"
+    np.save(tmp_path / "d.npy", np.eye(4))
+    assert kind_of(tmp_path / "d.npy") == "data"
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.npz", "x.csv", "x.csv.gz", "x.parquet", "x.feather"])
+def test_garbage_is_one_sentence(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(np.random.default_rng(0).bytes(5000))
+    with pytest.raises(InputError) as refused:
+        kind_of(tmp_path / name)
+    assert "\n" not in str(refused.value)
+    assert str(tmp_path) not in str(refused.value)  # where the store lies is nobody's business
+
+
+def test_nothing_is_unpickled(tmp_path: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return os.mkdir, (str(tmp_path / "exploded"),)
+
+    np.save(tmp_path / "x.npy", np.array([Bomb()], dtype=object), allow_pickle=True)
+    with pytest.raises(InputError, match="pickled"):
+        kind_of(tmp_path / "x.npy")
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_a_small_file_that_would_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "MOST_MEMORY", 2 << 30)
+    part = gzip.compress(b"0,0\n" * (16 << 20))  # 64 MiB
+    (tmp_path / "x.csv.gz").write_bytes(gzip.compress(b"x,y\n") + 64 * part)
+    with pytest.raises(InputError, match="takes more than 2 GiB of memory"):
+        kind_of(tmp_path / "x.csv.gz")
+
+
+def sent(store: Path, *messages: Any, most: int = 1) -> tuple[Upload, list[tuple[str, str]]]:
+    """An upload field that was told these messages, and what came of it."""
+    done: list[tuple[str, str]] = []
+    background = Background(None, None)  # type: ignore[arg-type]
+    field = Upload(store, most, background, lambda action: action(), lambda path, kind: done.append((path.name, kind)))
+    for message in messages:
+        field._handle_msg(message)
+    return field, done
+
+
+def test_a_file_comes_in_pieces(tmp_path: Path) -> None:
+    content = table(tmp_path / "a.csv", x=range(30), y=range(30)).read_bytes()
+    begin = {"do": "begin", "name": "../My points.csv", "size": len(content)}
+    field, done = sent(tmp_path, begin)
+    assert field.reply == {"offset": 0, "text": ""}
+    field, done = sent(tmp_path, begin, {"do": "piece", "piece": content[:50]})
+    assert field.reply == {"offset": 50, "text": ""}
+    field._handle_msg({"do": "piece", "piece": content[50:]})
+    ((name, kind),) = done
+    assert re.fullmatch(r"my-points-[0-9a-f]{12}\.csv", name)
+    assert kind == "map"
+    assert field.reply["text"] == f"{name} is uploaded. It is shown."
+
+
+@pytest.mark.parametrize(
+    ("messages", "says"),
+    [
+        ([{"do": "begin", "name": "a.exe", "size": 1}], "of that kind cannot be read"),
+        ([{"do": "begin", "name": "a.npy", "size": 2 << 20}], "uploads may have 1 at most"),
+        ([{"do": "begin", "name": "a.npy", "size": 1}, {"do": "piece", "piece": b"12"}], "more bytes came"),
+        ([{"do": "begin", "name": "a.npy", "size": 2}, {"do": "piece", "piece": b"12"}], "not a whole NumPy file"),
+    ],
+)
+def test_what_cannot_be_taken_is_said_and_not_kept(tmp_path: Path, messages: list[Any], says: str) -> None:
+    field, done = sent(tmp_path, *messages)
+    assert field.reply["failed"]
+    assert says in field.reply["text"]
+    assert done == []
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        *(None, 1, "x", [], {}, {"do": "piece", "piece": b"1"}, {"do": "piece", "piece": "1"}, {"do": "end"}),
+        *({"do": "begin"}, {"do": "begin", "name": "a.npy", "size": "1"}),
+    ],
+)
+def test_messages_that_mean_nothing_are_passed_over(tmp_path: Path, message: Any) -> None:
+    field, done = sent(tmp_path, message)
+    assert field.reply == {}
+    assert done == []
