@@ -8,12 +8,15 @@ RECIPE ?= recipes/digits.toml
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check clean
+.PHONY: help run test check bench bench-full bench-gpu gpu clean
 
 help:
 	@echo "make run    a map of handwritten digits with its scores and its picture, in runs/"
 	@echo "make test   format, lint, types and tests"
 	@echo "make check  format, lint and types alone"
+	@echo "make bench  the benchmark's quick cases, about ten minutes on two cores; bench-full: all of them, about an hour;"
+	@echo "            bench-gpu: all cases on a GPU, after an install of the extra cuda13 or cuda12"
+	@echo "make gpu    on a GPU machine: the tests that need one, where the time goes, and bench-gpu"
 	@echo "make clean  remove .venv"
 
 $(VENV)/made:
@@ -29,6 +32,10 @@ $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
 
+$(VENV)/installed-bench: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	@touch $@
+
 run: $(VENV)/installed
 	$(BIN)/gpu-pipeline run --recipe $(RECIPE)
 
@@ -39,6 +46,21 @@ check: $(VENV)/installed-dev
 
 test: check
 	$(BIN)/pytest --numprocesses auto $(TESTS)
+
+bench: $(VENV)/installed-bench
+	$(BIN)/python -m benchmarks run quick
+
+bench-full: $(VENV)/installed-bench
+	$(BIN)/python -m benchmarks run full
+
+bench-gpu: $(VENV)/installed-bench
+	$(BIN)/python -m benchmarks run gpu
+
+gpu: $(VENV)/installed-dev
+	GPU_PIPELINE_REQUIRE_GPU=1 $(BIN)/pytest -m gpu $(TESTS)
+	$(BIN)/pytest tests/test_contract.py
+	$(BIN)/python -m gpu_pipeline.engines.mesh.gpu_profile 5000 70000
+	$(MAKE) bench-gpu
 
 clean:
 	rm -rf $(VENV)
