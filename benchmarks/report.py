@@ -112,18 +112,18 @@ def file_of(machine: str, figure: str) -> str:
 
 def dashboard_table(lines: Sequence[dict[str, Any]]) -> list[Table]:
     """What `benchmarks/dashboard.py` measured, in milliseconds as a person waits them."""
-    headings = ("points", "first picture", "zoom", "lasso", "hover", "largest message, kB", "on")
+    headings = ("points", "first picture", "zoom", "lasso", "ring", "card", "largest message, kB", "on")
     rows = [
         (
             number(one["points"], 0),
-            number(one["again"], 0),
-            *(f"{one[what]['median']:.0f} ({one[what]['p95']:.0f})" for what in ("zoom", "lasso", "hover")),
+            number(one["first"], 0),
+            *(f"{one[what]['median']:.0f} ({one[what]['p95']:.0f})" for what in ("zoom", "lasso", "ring", "card")),
             number(one["largest"] / 1e3, 0),
             f"{one['threads']} threads of {one['cpu']}",
         )
         for one in lines
     ]
-    return [Table("", headings, rows, (6,))] if rows else []
+    return [Table("", headings, rows, (7,))] if rows else []
 
 
 def stale(report: Report, root: Path, write: bool) -> list[str]:

@@ -456,11 +456,20 @@ def test_no_results_are_said(tmp_path: Path) -> None:
 
 def test_the_dashboard_has_a_file_of_its_own(written: Callable[..., Path]) -> None:
     times = {"median": 81.2, "p95": 120.6}
-    line = {"points": 70000, "start": 2.5, "first": 900, "again": 400, "zoom": times, "lasso": times, "hover": times}
+    line = {
+        "points": 70000,
+        "start": 2.5,
+        "first": 900,
+        "again": 400,
+        "zoom": times,
+        "lasso": times,
+        "ring": times,
+        "card": times,
+    }
     report = gather([written([{**line, "largest": 250_000, "cpu": "Some CPU", "threads": 2}], "here-dashboard.jsonl")])
     assert report.machines == []
     (table,) = dashboard_table(report.dashboard)
-    assert table.rows[0] == ("70,000", "400", *["81 (121)"] * 3, "250", "2 threads of Some CPU")
+    assert table.rows[0] == ("70,000", "900", *["81 (121)"] * 4, "250", "2 threads of Some CPU")
 
 
 class Reader(HTMLParser):
