@@ -18,7 +18,9 @@ from ..errors import Unavailable
 from . import Output, Report, probe, silent
 from .failure import guarded
 from .mesh import gpu_neighbors, gpu_tsne
-from .rapids import NEEDS
+from .rapids import NEEDS, get, sync
+
+__all__ = ["DEVICE", "check", "compile", "get", "neighbors", "pca", "put", "sync", "try_out", "tsne"]
 
 DEVICE = "gpu"
 
@@ -96,22 +98,6 @@ def put(X: np.ndarray) -> Any:
     import cupy
 
     return cupy.asarray(X, dtype=cupy.float32, order="C")
-
-
-@guarded("the copy from the GPU")
-def get(X: Any) -> Any:
-    """An array from the GPU as NumPy; of a pair, both."""
-    import cupy
-
-    return tuple(get(part) for part in X) if isinstance(X, tuple) else cupy.asnumpy(X, order="C")
-
-
-@guarded("waiting for the GPU")
-def sync() -> None:
-    """Wait until the GPU is done."""
-    import cupy
-
-    cupy.cuda.Device().synchronize()
 
 
 @guarded("the compilation")
