@@ -120,7 +120,7 @@ ENGINES: Table = {
         "scikit_learn_intelex": peers.intelex_kmeans,
         "faiss": peers.faiss_kmeans,
     },
-    "draw": {"render": pictures.render, "datashader": pictures.datashader},
+    "draw": {"render": pictures.render, "render@cuda": pictures.render_there, "datashader": pictures.datashader},
     "pipeline": {
         "mesh": partial(pictures.pipeline, "mesh"),
         "mesh@cuda": partial(pictures.pipeline, "mesh_cuda"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -31,6 +33,34 @@ def render() -> Engine:
         return Made({"picture": image}, watch.seconds)
 
     return Engine("cpu", run)
+
+
+def render_there() -> Engine:
+    """The same with points that lie on a GPU and are counted there; that their classes go there is part of the work.
+
+    Raises
+    ------
+    Unavailable
+        If CuPy cannot be used on this computer.
+    """
+    from gpu_pipeline.render import aggregate, fit, prepare, shade, spread
+
+    module = engines.load("mesh_cuda")
+
+    def run(X: Any, job: Job) -> Made:
+        watch, size = Stopwatch(), job.settings.model_dump()
+        with watch.measure("prepare", module.sync):
+            (layer,) = prepare({"x": X[0], "y": X[1], "label": job.labels}, colour="label")
+        with watch.measure("aggregate", module.sync):
+            grid = aggregate(layer, fit(layer.frame, size["width"], size["height"]))
+        with watch.measure("spread"):
+            grid = spread(grid)
+        with watch.measure("shade"):
+            image = np.asarray(shade(grid, layer.key))
+        return Made({"picture": image}, watch.seconds)
+
+    # The picture is NumPy's already.
+    return Engine("cuda", run, module.put, sync=module.sync)
 
 
 def datashader() -> Engine:

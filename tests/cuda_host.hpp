@@ -1,4 +1,4 @@
-// Stands in for CUDA, so that a C++ compiler reads the kernels of gpu_pipeline/engines/mesh/cuda and a processor runs them.
+// Stands in for CUDA, so that a C++ compiler reads the kernels of gpu_pipeline and a processor runs them.
 //
 // A block of one thread is a plain call. In a larger block each thread is a fiber that runs until the next barrier,
 // shuffle or ballot, where it waits for the others: what the lanes of a warp tell each other is then tested as it is.
@@ -181,6 +181,9 @@ static inline unsigned int __float_as_uint(float value) {
     std::memcpy(&bits, &value, sizeof(bits));
     return bits;
 }
+
+static inline double __dmul_rn(double a, double b) { return a * b; }
+static inline double __dadd_rn(double a, double b) { return a + b; }
 
 #define LAUNCHER(kernel)                                                                    \
     extern "C" __attribute__((visibility("default"))) void launch_##kernel(                 \

@@ -6,83 +6,19 @@ maps as many rows of MNIST this way and by the CPU engine, and writes the table 
 
 from __future__ import annotations
 
-import ctypes
-import functools
-import hashlib
-import os
-import re
-import shutil
-import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
+from cuda_host import Kernels, Program
 
 from gpu_pipeline.engines.mesh.gpu_device import KERNELS, source
 
-TYPES = {
-    "int": np.int32,
-    "long long": np.int64,
-    "u64": np.uint64,
-    "float": np.float32,
-    "double": np.float64,
-    "float2": np.float32,
-    "Edge": np.uint32,
-}
-"""C types of the kernels' parameters -> the array types to give for them."""
-
-
-def signatures() -> dict[str, list[tuple[str, bool]]]:
-    """Kernel -> type of each parameter, and whether it is a pointer."""
-    found = {}
-    for name, parameters in re.findall(r"__global__ void (\w+)\(([^)]*)\)", source()):
-        parts = [re.sub(r"const |__restrict__ ", "", part).strip() for part in parameters.split(",")]
-        found[name] = [(part.rpartition(" ")[0].rstrip("* "), "*" in part) for part in parts]
-    return found
-
-
-def compiler() -> str | None:
-    return shutil.which("g++") or shutil.which("clang++")
-
-
-@functools.cache
-def library() -> Path:
-    """The kernels compiled for this processor, once for each state of their source."""
-    header = (Path(__file__).parent / "cuda_host.hpp").read_bytes()
-    digest = hashlib.sha256(header + source().encode()).hexdigest()[:16]
-    kept = Path(tempfile.gettempdir()) / f"gpu-pipeline-kernels-{os.getuid()}-{digest}.so"
-    if not kept.exists():
-        with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
-            build(Path(folder)).replace(kept)
-    return kept
-
-
-def build(folder: Path) -> Path:
-    """Compile the kernels for this processor."""
-    launchers = "\n".join(f"LAUNCHER({name})" for name in KERNELS)
-    text = (Path(__file__).parent / "cuda_host.hpp").read_text(encoding="utf-8")
-    program, library = folder / "kernels.cpp", folder / "kernels.so"
-    program.write_text(f"{text}\n{source()}\n{launchers}\n", encoding="utf-8")
-    command = [
-        str(compiler()),
-        "-std=c++17",
-        "-O2",
-        "-Wall",
-        "-Werror",
-        "-Wno-unknown-pragmas",
-        "-shared",
-        "-fPIC",
-        "-fvisibility=hidden",
-    ]
-    ended = subprocess.run([*command, str(program), "-o", str(library)], capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr
-    return library
+MESH = Program(source(), tuple(KERNELS))
 
 
 class Host:
@@ -103,8 +39,7 @@ class Host:
     xp: ModuleType = np
 
     def __init__(self, lockstep: bool = False, memory: int | None = None, backwards: bool = False) -> None:
-        self._library, self._lockstep, self._memory = ctypes.CDLL(str(library())), lockstep, memory
-        self._signatures, self._backwards = signatures(), backwards
+        self._kernels, self._lockstep, self._memory = Kernels(MESH, backwards), lockstep, memory
         self.launches: Counter[str] = Counter()
 
     def launch(self, kernel: str, items: int, *arguments: Any, shared: int = 0) -> None:
@@ -113,19 +48,7 @@ class Host:
         if not self._lockstep or threads == 1:  # Threads that share nothing need no lockstep.
             threads = block = 1
         assert shared <= 8 << 13
-        values = []
-        for (kind, pointer), argument in zip(self._signatures[kernel], arguments, strict=True):
-            assert isinstance(argument, np.ndarray) == pointer, (kernel, kind)
-            wanted = np.complex64 if kind == "float2" and argument.dtype.kind == "c" else TYPES[kind]
-            assert argument.dtype == wanted, (kernel, kind)
-            if pointer:
-                assert argument.flags.c_contiguous, (kernel, kind)
-                values.append(ctypes.c_void_p(argument.ctypes.data))
-            else:
-                values.append(np.ctypeslib.as_ctypes_type(argument.dtype)(argument.item()))
-        self._library.run_backwards(int(self._backwards))
-        pointers = (ctypes.c_void_p * len(values))(*(ctypes.addressof(value) for value in values))
-        getattr(self._library, f"launch_{kernel}")(-(-items * threads // block), block, pointers)
+        self._kernels.launch(kernel, -(-items * threads // block), block, arguments)
 
     def transforms(self, padded: Any, spectrum: Any, potential: Any) -> tuple[Callable[[], None], Callable[[], None]]:
         def forward() -> None:

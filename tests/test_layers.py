@@ -38,11 +38,11 @@ LAYERS = (
 UPWARD = {("record", "store")}
 """The exceptions: `Run.save` is a convenience for whoever holds a run."""
 
-INSIDE_ENGINES = {("machine", "engines.probe")}
-"""Who reaches past the table of engines: the record says which GPU there is."""
+INSIDE_ENGINES = {("machine", "engines.probe"), ("render", "engines.failure")}
+"""Who reaches past the table of engines: the record says which GPU there is; one that fails in drawing fails as one."""
 
 GPU_LIBRARIES = {"cudf", "cuml", "cupy", "cupyx", "pylibraft", "rmm"}
-GPU_MODULES = {"engines/rapids.py", "engines/mesh_cuda.py", "engines/mesh/gpu.py"}
+GPU_MODULES = {"engines/rapids.py", "engines/mesh_cuda.py", "engines/mesh/gpu.py", "render/gpu.py"}
 
 CLOCKS = {"datetime", "time", "timeit"}
 PICKLERS = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import missing
-from mesh_host import Host, compiler
+from cuda_host import compiler
+from mesh_host import Host
 from scipy.spatial.distance import cdist
 from sklearn import decomposition
 from sklearn.datasets import load_digits

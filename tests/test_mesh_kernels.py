@@ -7,15 +7,14 @@ barriers, shuffles and ballots.
 
 from __future__ import annotations
 
-import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import missing
-from mesh_host import Host, compiler, signatures
+from cuda_host import compiler, signatures, spills
+from mesh_host import MESH, Host
 from scipy.sparse import csr_matrix
 from scipy.spatial.distance import cdist
 
@@ -77,7 +76,7 @@ def exact_kl(P: np.ndarray, Y: np.ndarray) -> float:
 
 
 def test_driver_and_kernels_name_the_same() -> None:
-    assert set(signatures()) == set(KERNELS)
+    assert set(signatures(source())) == set(KERNELS)
     for lanes, block in KERNELS.values():
         assert block % max(lanes, 32) == 0
         assert lanes <= 32
@@ -315,13 +314,6 @@ def test_kernels_compile_for_gpus_without_spills(architecture: str, tmp_path: Pa
     """Where CUDA's compiler is installed; it needs no GPU."""
     if shutil.which("nvcc") is None:
         pytest.skip("nvcc is not installed")
-    program = tmp_path / "kernels.cu"
-    program.write_text(source(), encoding="utf-8")
-    command = ["nvcc", f"-arch=sm_{architecture}", "-std=c++17", "-cubin", "-Xptxas", "-v", "-Werror", "all-warnings"]
-    ended = subprocess.run(
-        [*command, str(program), "-o", str(tmp_path / "kernels.cubin")], capture_output=True, text=True, check=False
-    )
-    assert ended.returncode == 0, ended.stderr
-    spilled = re.findall(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", ended.stderr)
+    spilled = spills(MESH, architecture, tmp_path)
     assert len(spilled) >= len(KERNELS)
     assert set(spilled) == {("0", "0", "0")}

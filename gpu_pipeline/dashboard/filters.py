@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..render.layer import is_quantity
+from ..render.key import is_quantity
 from .opened import NOT_COLOURS, Opened
 from .statistics import Histogram, spread
 

@@ -5,19 +5,23 @@ stages: `prepare` (all points, once), then for each window `fit`, `aggregate`, `
 draws the same points many times puts `arrange` (once) and `mark` (at each selection) between the two.
 """
 
+from .device import DeviceLayer
 from .grid import Grid, View, aggregate, fit, places, spread, visible
-from .layer import Key, Layer, arrange, mark, prepare
+from .key import Key
+from .layer import Layer, Table, arrange, mark, prepare
 from .order import Order, order
 from .picture import Layout, compare_picture, draw, paint, picture, plan
 from .shading import Mode, levels, shade, shown_key
 
 __all__ = [
+    "DeviceLayer",
     "Grid",
     "Key",
     "Layer",
     "Layout",
     "Mode",
     "Order",
+    "Table",
     "View",
     "aggregate",
     "arrange",

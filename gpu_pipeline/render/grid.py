@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import datashader
 import numpy as np
 import pandas as pd
 
 from ..errors import InputError
+from . import device
 from .counting import scatter, survey
+from .device import DeviceLayer
 from .layer import Layer
 
 MARGIN = 0.04
@@ -74,7 +77,11 @@ class Grid:
 
 
 def fit(
-    frame: pd.DataFrame, width: int, height: int, x_range: Range | None = None, y_range: Range | None = None
+    frame: pd.DataFrame | Mapping[str, Any],
+    width: int,
+    height: int,
+    x_range: Range | None = None,
+    y_range: Range | None = None,
 ) -> View:
     """The window that shows all points with a small margin, or the given one, widened to equal scales.
 
@@ -96,25 +103,38 @@ def fit(
     return View((x - half_x, x + half_x), (y - half_y, y + half_y), width, height)
 
 
-def aggregate(layer: Layer, view: View) -> Grid:
-    """Count the points in each pixel, ink by ink; those outside the window are left out."""
+def aggregate(layer: Layer | DeviceLayer, view: View) -> Grid:
+    """Count the points in each pixel, ink by ink; those outside the window are left out.
+
+    Points on a GPU are counted there, in the same pixels.
+
+    Raises
+    ------
+    EngineFailed
+        If points are on a GPU, which fails or has too little memory.
+    """
+    counts, sums = device.count(layer, view) if isinstance(layer, DeviceLayer) else _count(layer, view)
+    rest = counts[..., layer.inks] if layer.marked else None
+    return Grid(counts[..., : layer.inks], sums, rest)
+
+
+def _count(layer: Layer, view: View) -> tuple[np.ndarray, np.ndarray | None]:
+    """Points by pixel and ink, and sums of the quantity, if that is what is drawn."""
     frame = _near(layer, view)
-    inks = len(frame["ink"].cat.categories)
     quantity = layer.key.kind == "quantity"
     shape = (view.height, view.width)
     if frame.empty:
-        counts, sums = np.zeros((*shape, inks), np.uint32), np.zeros(shape, np.float32)
-    else:
-        canvas = datashader.Canvas(view.width, view.height, view.x_range, view.y_range)
-        counts = canvas.points(frame, "x", "y", datashader.by("ink", datashader.count())).values
-        if quantity and layer.marked:
-            frame = frame[frame["ink"].cat.codes.to_numpy() < layer.inks]
-        if quantity:
-            sums = np.zeros(shape, np.float32)
-            if not frame.empty:
-                sums = np.nan_to_num(canvas.points(frame, "x", "y", datashader.sum("value")).values)
-    rest = counts[..., layer.inks] if layer.marked else None
-    return Grid(counts[..., : layer.inks], sums if quantity else None, rest)
+        counts = np.zeros((*shape, len(frame["ink"].cat.categories)), np.uint32)
+        return counts, np.zeros(shape, np.float32) if quantity else None
+    canvas = datashader.Canvas(view.width, view.height, view.x_range, view.y_range)
+    counts = canvas.points(frame, "x", "y", datashader.by("ink", datashader.count())).values
+    if not quantity:
+        return counts, None
+    if layer.marked:
+        frame = frame[frame["ink"].cat.codes.to_numpy() < layer.inks]
+    if frame.empty:
+        return counts, np.zeros(shape, np.float32)
+    return counts, np.nan_to_num(canvas.points(frame, "x", "y", datashader.sum("value")).values)
 
 
 def spread(grid: Grid) -> Grid:
@@ -176,10 +196,10 @@ def _near(layer: Layer, view: View) -> pd.DataFrame:
     return pd.DataFrame(columns, copy=False)
 
 
-def _range(values: pd.Series, given: Range | None) -> Range:
+def _range(values: Any, given: Range | None) -> Range:
     """The given range, or that of the values."""
     if given is None:
-        return (0.0, 0.0) if values.empty else (float(values.min()), float(values.max()))
+        return (0.0, 0.0) if not len(values) else (float(values.min()), float(values.max()))
     low, high = (float(end) for end in given)
     if not (np.isfinite([low, high]).all() and low < high):
         raise InputError(f"the range {low:g} to {high:g} is empty: give two finite numbers, the lower first.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .layer import Key
+from .key import Key
 from .names import Box
 from .palette import DENSITY, MISSING, QUANTITY, QUIET, RULE, TEXT, rgb
 from .text import clean, cut, font, width

@@ -8,7 +8,7 @@ import numpy as np
 
 from .counting import blocks
 from .grid import Grid
-from .layer import Key
+from .key import Key
 from .text import cut, width
 
 BLOCKS = 40

@@ -10,8 +10,9 @@ import pandas as pd
 from PIL import Image, ImageDraw
 
 from ..errors import InputError
+from .device import DeviceLayer
 from .grid import Grid, Range, aggregate, fit, spread
-from .layer import Layer, prepare
+from .layer import Layer, Table, prepare
 from .legend import Legend, legend_of, paint_legend, pitch
 from .names import Box, Name, place_names
 from .palette import BACKGROUND, QUIET, RULE, TEXT
@@ -36,7 +37,7 @@ class Line:
 class Panel:
     """A map on the picture: points, the box that they fill, their counts by pixel, the names in the box."""
 
-    layer: Layer
+    layer: Layer | DeviceLayer
     box: Box
     grid: Grid
     names: tuple[Name, ...]
@@ -57,7 +58,7 @@ class Layout:
 
 
 def draw(
-    points: pd.DataFrame,
+    points: Table,
     colour: str = "label",
     *,
     x_range: Range | None = None,
@@ -71,7 +72,8 @@ def draw(
     Parameters
     ----------
     points
-        Columns x and y, finite, and the column to colour by.
+        Columns x and y, finite, and the column to colour by: a frame of pandas, or arrays by name. Where x is CuPy's,
+        or the frame cuDF's, points are counted on the GPU and only the counts leave it.
     colour
         Name of a column, or "density": see `prepare` for which are classes and which are quantities.
     x_range, y_range
@@ -86,13 +88,15 @@ def draw(
     ------
     InputError
         If a column is missing, a coordinate is not finite, or a range, the size or the mode cannot be used.
+    EngineFailed
+        If points are on a GPU, which fails or has too little memory.
     """
     (layer,) = prepare(points, colour=colour)
     return shade(spread(aggregate(layer, fit(layer.frame, width, height, x_range, y_range))), layer.key, mode)
 
 
 def picture(
-    points: pd.DataFrame,
+    points: Table,
     colour: str = "label",
     *,
     title: str,
@@ -176,7 +180,7 @@ def compare_picture(
 
 
 def plan(
-    layers: Sequence[Layer],
+    layers: Sequence[Layer | DeviceLayer],
     *,
     title: str,
     subtitle: str = "",
@@ -242,7 +246,7 @@ def paint(layout: Layout, mode: Mode | None = None) -> Image.Image:
         left, top, right, bottom = (round(edge) for edge in panel.box)
         image.paste(shade(spread(panel.grid), key, mode if key.kind == "classes" else None), (left, top))
         pen.rectangle((left, top, right, bottom), outline=RULE)
-        if panel.layer.frame.empty:
+        if not len(panel.layer):
             middle = ((left + right) / 2, (top + bottom) / 2)
             pen.text(middle, "no points", QUIET, font(layout.name_size), anchor="mm")
         for name in panel.names:
@@ -271,7 +275,7 @@ def _stack(
     return lines, y + (0.5 * lines[-1].size if lines else 0)
 
 
-def _panel(layer: Layer, box: Box, names: bool, size: int, halo: int) -> Panel:
+def _panel(layer: Layer | DeviceLayer, box: Box, names: bool, size: int, halo: int) -> Panel:
     left, top, right, bottom = (round(edge) for edge in box)
     grid = aggregate(layer, fit(layer.frame, right - left, bottom - top))
     # "misfit" written on the map would hide what it points to.

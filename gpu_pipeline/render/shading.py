@@ -15,7 +15,7 @@ from PIL import Image
 from ..errors import InputError
 from .counting import blend, largest_share, lay, scatter, tone
 from .grid import Grid
-from .layer import Key
+from .key import Key
 from .palette import BACKGROUND, DENSITY, MISSING, QUANTITY, rgb
 
 Mode = Literal["majority", "mix", "purity", "density"]

@@ -1,0 +1,107 @@
+"""What the colours of a map mean: which columns hold classes and which a quantity, their names, order and colours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from .palette import ALARM, CALM, MISSING, class_colours, rgb
+
+MOST_INKS = 64
+"""Inks that a grid counts apart: beyond, classes share colours, or 300 classes would fill 800 MB."""
+
+CLASS_COLUMNS = ("label", "cluster", "misfit")
+MISFIT_NAMES = {False: "as its cluster", True: "misfit"}
+
+
+@dataclass(frozen=True)
+class Key:
+    """What the colours of a map mean.
+
+    Attributes
+    ----------
+    column
+        The column that is drawn, or "density".
+    kind
+        Whether it is a class, a quantity, or nothing but the number of points.
+    names, counts
+        The classes in their order, and how many of all points each has.
+    colours
+        One for each class, (n, 3) float32 in 0..255.
+    limits
+        The quantity's values at the two ends of the ramp: its 1st and 99th percentile.
+    unmeasured
+        Points without a value of the quantity.
+    """
+
+    column: str
+    kind: Literal["classes", "quantity", "density"]
+    names: tuple[str, ...] = ()
+    counts: tuple[int, ...] = ()
+    colours: np.ndarray = field(default_factory=lambda: class_colours(0))
+    limits: tuple[float, float] = (0.0, 1.0)
+    unmeasured: int = 0
+
+
+def is_quantity(values: pd.Series, colour: str) -> bool:
+    """Whether a column of that name holds a quantity, or else classes."""
+    numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+    if not numeric:
+        return False
+    if pd.api.types.is_integer_dtype(values):
+        return colour not in CLASS_COLUMNS and values.nunique() > MOST_INKS
+    # Whole numbers become floating where one is missing: they are still classes in a class column.
+    return colour not in CLASS_COLUMNS or bool((values.dropna() % 1 != 0).any())
+
+
+def limits_of(measured: Any, xp: Any = np) -> tuple[float, float]:
+    """The ends of a quantity's ramp, from all its finite values, of the array module `xp`."""
+    if not len(measured):
+        return 0.0, 1.0
+    low, high = xp.percentile(measured, (1, 99))
+    return float(low), float(high)
+
+
+def classes_of(values: pd.Series, column: str) -> tuple[np.ndarray, tuple[str, ...], np.ndarray]:
+    """Code of each value's class, the classes' names and colours; the absent values come last, in grey."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        codes, found = values.cat.codes.to_numpy(), list(values.cat.categories)
+        order = list(range(len(found)))
+    else:
+        codes, index = pd.factorize(values)
+        found = list(index)
+        order = sorted(range(len(found)), key=_sort_key(found))
+    if column == "misfit":
+        order.reverse()  # misfits first: a pixel with as many of both is shown as theirs
+    rank = np.empty(len(found) + 1, np.int64)
+    rank[order] = np.arange(len(found))
+    rank[-1] = len(found)  # where factorize found no value, its code is -1
+    names = [MISFIT_NAMES[bool(found[i])] if column == "misfit" else _name(found[i]) for i in order]
+    colours = rgb([ALARM if found[i] else CALM for i in order]) if column == "misfit" else class_colours(len(found))
+    if (codes < 0).any():
+        names.append(f"no {column}")
+        colours = np.concatenate([colours, rgb([MISSING])])
+    return rank[codes], tuple(names), colours
+
+
+def _sort_key(found: Sequence[Any]) -> Callable[[int], Any]:
+    """Numbers by value, also where they are text; all else as text."""
+    if all(isinstance(value, str) and value.isdecimal() for value in found):
+        return lambda i: int(found[i])
+    if all(isinstance(value, (bool, int, float, np.number, np.bool_)) for value in found):
+        return lambda i: found[i]
+    return lambda i: str(found[i])
+
+
+def _name(value: Any) -> str:
+    return str(int(value)) if isinstance(value, (float, np.floating)) and value % 1 == 0 else str(value)
+
+
+def class_key(column: str, names: tuple[str, ...], colours: np.ndarray, counts: np.ndarray) -> tuple[Key, int]:
+    """The key to classes, and how many inks they have: beyond `MOST_INKS` classes share inks, and with them colours."""
+    inks = max(min(len(names), MOST_INKS), 1)
+    return Key(column, "classes", names, tuple(counts.tolist()), colours[np.arange(len(names)) % inks]), inks
