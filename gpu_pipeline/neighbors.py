@@ -7,9 +7,11 @@ import hashlib
 import io
 import os
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +48,15 @@ class NeighborLists:
     skipped: dict[str, str] = field(default_factory=dict)
 
 
-def neighbor_lists(X: np.ndarray, k: int, *, engine: str = "auto", seed: int = 0, cache: bool = True) -> NeighborLists:
+def neighbor_lists(
+    X: np.ndarray,
+    k: int,
+    *,
+    engine: str = "auto",
+    seed: int = 0,
+    cache: bool = True,
+    held: Mapping[str, Any] = MappingProxyType({}),
+) -> NeighborLists:
     """The exact k nearest neighbours of each row in the Euclidean metric.
 
     Parameters
@@ -63,6 +73,8 @@ def neighbor_lists(X: np.ndarray, k: int, *, engine: str = "auto", seed: int = 0
         Look the engine's lists up by content, and keep them: in `neighbors/` under GPU_PIPELINE_CACHE, or else
         the user's cache folder. Longer lists of the same rows serve. A cache that cannot be read or
         written is no error; it is bounded by `CACHE_BYTES`.
+    held
+        Name of an engine -> the same rows where it holds them already, which saves the way there.
 
     Raises
     ------
@@ -79,7 +91,8 @@ def neighbor_lists(X: np.ndarray, k: int, *, engine: str = "auto", seed: int = 0
     def attempt(module: ModuleType) -> tuple[np.ndarray, np.ndarray]:
         lists = None if key is None else _read(f"{key}-{engine_name(module)}", k)
         if lists is None:
-            lists = _search(module, X, k, seed)
+            there = held.get(engine_name(module))
+            lists = _search(module, module.put(X) if there is None else there, k, seed)
             if key is not None:
                 _write(f"{key}-{engine_name(module)}", *lists)
         return lists
@@ -108,8 +121,8 @@ def neighbors_of(X: np.ndarray, rows: np.ndarray, k: int) -> NeighborLists:
     )
 
 
-def _search(engine: ModuleType, X: np.ndarray, k: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    indices, distances = engine.get(engine.neighbors(engine.put(X), Neighbors(n_neighbors=k), seed, silent).array)
+def _search(engine: ModuleType, X: Any, k: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    indices, distances = engine.get(engine.neighbors(X, Neighbors(n_neighbors=k), seed, silent).array)
     return np.ascontiguousarray(indices, dtype=np.int32), np.ascontiguousarray(distances, dtype=np.float32)
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 from . import datasets
 from .datasets import Dataset
 from .engines import Output, Progress, candidates, engine_name, first_able, load
-from .errors import InputError, Unavailable
+from .errors import EngineFailed, InputError, Unavailable
 from .machine import facts
 from .methods import PCA, TSNE, UMAP, Settings
 from .preprocess import preprocess
@@ -55,8 +55,13 @@ class _Held:
         return np.asarray(self.array if self.engine is None else self.engine.get(self.array))
 
     def on(self, engine: ModuleType) -> Any:
-        """The array as `engine` takes it; it stays where it is if that engine made it."""
-        return self.array if self.engine is engine else engine.put(self.host())
+        """The array as `engine` takes it; it stays where it is if one with arrays of its kind made it."""
+        same = self.engine is not None and self.engine.get is engine.get
+        return self.array if same else engine.put(self.host())
+
+    def on_gpu(self) -> Any:
+        """The array, if a GPU holds it."""
+        return None if self.engine is None or self.engine.DEVICE != "gpu" else self.array
 
 
 @dataclass
@@ -134,8 +139,8 @@ def run(
     journal.step("compile", compiled.result)
     embedded = _engine_step("embed", recipe.embed, features, recipe, journal)
     clustered = embedded if recipe.cluster_on == "map" else features
-    clusters = _engine_step("cluster", recipe.cluster, clustered, recipe, journal).host()
-    return _finish(recipe, loaded, how, features.host(), embedded.host(), clusters, journal)
+    clusters = _engine_step("cluster", recipe.cluster, clustered, recipe, journal)
+    return _finish(recipe, loaded, how, features, embedded, clusters, journal)
 
 
 def check(recipe: Recipe, dataset: Dataset) -> None:
@@ -244,12 +249,14 @@ def _finish(
     recipe: Recipe,
     dataset: Dataset,
     how: str,
-    features: np.ndarray,
-    embedding: np.ndarray,
-    clusters: np.ndarray,
+    held: _Held,
+    embedded: _Held,
+    clustered: _Held,
     journal: _Journal,
 ) -> Run:
     """Score, draw and write down."""
+    with journal.transfer.measure("score"):
+        features, embedding, clusters = (each.host() for each in (held, embedded, clustered))
     scores = journal.step(
         "score",
         lambda: score(
@@ -261,6 +268,7 @@ def _finish(
             engine=recipe.engine_of("score"),
             seed=recipe.seed,
             report=lambda progress: journal.observer.progress("score", progress),
+            held={} if held.engine is None else {engine_name(held.engine): held.array},
         ),
     )
     journal.engines["score"] = scores.engine
@@ -296,5 +304,14 @@ def _finish(
         created=now(),
     )
     result = Run(record, pd.DataFrame(columns), features, scores)
-    journal.step("draw", result.picture)
+    journal.step("draw", lambda: _draw(result, embedded, journal))
     return result
+
+
+def _draw(run: Run, embedded: _Held, journal: _Journal) -> None:
+    """Make the run's picture; where a GPU holds the map its points are counted there, unless it fails."""
+    try:
+        run.picture(embedded.on_gpu())
+    except EngineFailed as reason:
+        journal.note(f"the picture was drawn on the CPU: {reason}")
+        run.picture()

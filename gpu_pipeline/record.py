@@ -115,27 +115,32 @@ class Run:
             parts.append(f"KL {self.scores.values['kl']:.3f}")
         return f"{method} of {record.dataset['name']}", ", ".join(parts)
 
-    def draw(self, colour: str = "label", **options: Any) -> Image.Image:
+    def draw(self, colour: str = "label", *, embedding: Any = None, **options: Any) -> Image.Image:
         """Picture of the map.
 
         Parameters
         ----------
         colour
             "label", "cluster", "misfit", "neighbor_recall", "density" or another column of `points`.
+        embedding
+            The map where a GPU still holds it, (n, 2); its points are counted there then.
         options
             Passed to `gpu_pipeline.render.picture`.
         """
-        from .render import picture
+        from .render import Table, picture
 
         if colour == "label" and "label" not in self.points:
             colour = "cluster"
+        points: Table = self.points
+        if embedding is not None:
+            points = {**dict(self.points.items()), "x": embedding[:, 0], "y": embedding[:, 1]}
         title, subtitle = self.title()
-        return picture(self.points, colour, **{"title": title, "subtitle": subtitle, **options})
+        return picture(points, colour, **{"title": title, "subtitle": subtitle, **options})
 
-    def picture(self) -> Image.Image:
-        """The run's own picture, drawn once."""
+    def picture(self, embedding: Any = None) -> Image.Image:
+        """The run's own picture, drawn once; `embedding` as in `draw`."""
         if self._picture is None:
-            self._picture = self.draw()
+            self._picture = self.draw(embedding=embedding)
         return self._picture
 
     def save(self, folder: str | Path = "runs") -> Path:

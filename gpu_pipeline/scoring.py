@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -99,6 +100,7 @@ def score(
     seed: int = 0,
     queries: int = 5_000,
     report: Report = silent,
+    held: Mapping[str, Any] = MappingProxyType({}),
 ) -> Scores:
     """Measure a map and its clusters.
 
@@ -124,6 +126,8 @@ def score(
         more than `PAIRS`.
     report
         Called after each of six stages. There is nothing to stop early: its answer changes nothing.
+    held
+        Name of an engine -> the features where it holds them already, as `neighbor_lists` takes them.
 
     Raises
     ------
@@ -147,7 +151,7 @@ def score(
     done("silhouette")
     if n <= EXACT_ROWS:
         wanted = max(TSNE(perplexity=perplexity).n_neighbors(), NEIGHBORS)
-        lists = neighbor_lists(features, min(wanted, n - 1), engine=engine, seed=seed)
+        lists = neighbor_lists(features, min(wanted, n - 1), engine=engine, seed=seed, held=held)
         listed = np.arange(n)
     else:
         lists = neighbors_of(features, rows, NEIGHBORS)

@@ -354,6 +354,7 @@ def test_a_whole_run(engine: ModuleType) -> None:
     result = run(make({"data": {"name": "digits", "sample": 2000}, "engine": "rapids"}))
     assert set(result.record.engines.values()) == {"rapids"}
     assert result.record.skipped == {}
+    assert not any("drawn on the CPU" in note for note in result.record.notes)
     accuracy = result.scores.values["label_accuracy"]
     assert accuracy is not None
     assert accuracy > 0.9

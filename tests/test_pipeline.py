@@ -83,7 +83,7 @@ def test_steps_come_in_order_and_each_is_timed(made: tuple[Run, Diary]) -> None:
     assert tuple(result.record.seconds) == STEPS
     assert result.record.engines == dict.fromkeys(("reduce", "embed", "cluster", "score"), "scikit_learn")
     assert result.record.skipped == {}
-    assert result.record.transfer.keys() == {"reduce", "embed", "cluster"}
+    assert result.record.transfer.keys() == {"reduce", "embed", "cluster", "score"}
 
 
 def test_the_record_says_what_was_done(made: tuple[Run, Diary]) -> None:
@@ -257,6 +257,64 @@ def test_an_engine_that_is_not_there_is_passed_over_only_by_auto(add_engine: Cal
     assert (result.record.engines["embed"], result.record.skipped["absent"]) == ("scikit_learn", "no device")
     with pytest.raises(Unavailable, match="no device"):
         run(make({**VALUES, "engine": "absent"}), clouds())
+
+
+def test_arrays_stay_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two engines with arrays of one kind: what one made the other takes, and the judge too; rows go there once."""
+    puts, gets = [], []
+
+    class There(np.ndarray):
+        """An array of the engines' own kind."""
+
+    def put(X: Any) -> Any:
+        puts.append(X.shape)
+        return np.array(X, np.float32).view(There)
+
+    def get(X: Any) -> Any:
+        gets.append([np.shape(part) for part in X] if isinstance(X, tuple) else np.shape(X))
+        return tuple(map(np.asarray, X)) if isinstance(X, tuple) else np.asarray(X)
+
+    def there(X: Any, output: engines.Output) -> engines.Output:
+        assert isinstance(X, There)
+        made = output.array
+        return replace(output, array=made if isinstance(made, tuple) else made.view(There))
+
+    def knows(method: str) -> Callable[..., engines.Output]:
+        return lambda X, *rest: there(X, getattr(scikit_learn, method)(np.asarray(X), *rest))
+
+    for name, methods in (("left", ("pca", "kmeans", "neighbors")), ("right", ("tsne",))):
+        module = ModuleType(f"gpu_pipeline.engines.{name}")
+        module.__dict__.update(DEVICE="gpu", check=lambda: None, put=put, get=get, sync=lambda: None)
+        module.__dict__.update({method: knows(method) for method in methods})
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        for method in methods:
+            monkeypatch.setitem(engines.ENGINES, method, (name, "scikit_learn"))
+    monkeypatch.setattr(engines, "NAMES", ("left", "right", *engines.NAMES))
+    result = run(make({**VALUES, "engine": "auto"}), clouds())
+    assert result.record.engines == {"reduce": "left", "embed": "right", "cluster": "left", "score": "left"}
+    assert puts == [(N, 8)]
+    # Features, map, clusters; and the judge's neighbours.
+    assert gets == [(N, 5), (N, 2), (N,), [(N, 30), (N, 30)]]
+    assert type(result.features) is np.ndarray
+    np.testing.assert_array_equal(result.embedding, run(make(VALUES), clouds()).embedding)
+
+
+def test_a_gpu_that_cannot_draw_leaves_it_to_the_cpu(
+    add_engine: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def device_of(table: Any) -> None:
+        asked.append(type(table))
+        if isinstance(table, dict):
+            raise EngineFailed("memory ran out in counting points of 120 x 2 values")
+
+    add_engine("drawing", tsne=scikit_learn.tsne)
+    monkeypatch.setattr("gpu_pipeline.render.device_table.device_of", device_of)
+    result = run(make({**VALUES, "engine": "auto"}), clouds())
+    assert asked == [dict, pd.DataFrame]
+    assert "the picture was drawn on the CPU: memory ran out in counting points" in " ".join(result.record.notes)
+    np.testing.assert_array_equal(np.asarray(result.picture()), np.asarray(replace(result, _picture=None).picture()))
 
 
 def test_progress_reaches_the_observer_and_its_answer_the_engine(add_engine: Callable[..., None]) -> None:
