@@ -133,7 +133,8 @@ class Run:
             colour = "cluster"
         points: Table = self.points
         if embedding is not None:
-            points = {**dict(self.points.items()), "x": embedding[:, 0], "y": embedding[:, 1]}
+            points = {str(name): self.points[name] for name in self.points}
+            points |= {"x": embedding[:, 0], "y": embedding[:, 1]}
         title, subtitle = self.title()
         return picture(points, colour, **{"title": title, "subtitle": subtitle, **options})
 

@@ -271,15 +271,56 @@ def test_memory_that_runs_out(engine: ModuleType) -> None:
     test_there_and_back(engine, np.float32)
 
 
-def test_k_means_that_does_not_fit(engine: ModuleType) -> None:
-    """Out of memory in a step of the engine: an array that leaves no room for the copy that centring makes."""
+def test_k_means_that_does_not_fit(engine: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An array that leaves no room for the copy that centring makes: refused, and without that out of memory."""
     cupy = pytest.importorskip("cupy")
     free = cupy.cuda.runtime.memGetInfo()[0]
     X = cupy.zeros((int(free * 0.6) // 256, 64), dtype=cupy.float32)
+    with pytest.raises(EngineFailed, match=r"k-means of .* values needs at least .* GiB but .* are free: take fewer"):
+        engine.kmeans(X, KMeans(), 0, silent)
+    monkeypatch.setattr(rapids, "_check_memory", lambda *_: None)
     with pytest.raises(EngineFailed, match="memory ran out in k-means of "):
         engine.kmeans(X, KMeans(), 0, silent)
     del X
     test_there_and_back(engine, np.float32)
+
+
+def test_what_is_far_larger_than_the_gpu_is_refused_with_the_sizes(engine: ModuleType) -> None:
+    cupy = pytest.importorskip("cupy")
+    X = cupy.broadcast_to(cupy.zeros((1, 50), cupy.float32), (2_000_000_000, 50))
+    for step, settings in (
+        ("pca", PCA(n_components=2)),
+        ("tsne", TSNE()),
+        ("umap", UMAP()),
+        ("neighbors", Neighbors()),
+    ):
+        with pytest.raises(EngineFailed, match=r" of 2,000,000,000 x 50 values needs at least .* GiB are free"):
+            getattr(engine, step)(X, settings, 0, silent)
+
+
+def test_what_is_said_to_be_needed_at_least_is_needed(
+    engine: ModuleType, digits: tuple[np.ndarray, np.ndarray]
+) -> None:
+    """The estimate must never refuse what would fit: what RMM hands out at most is no less."""
+    rmm, statistics = pytest.importorskip("rmm"), pytest.importorskip("rmm.statistics")
+    X = engine.put(np.tile(digits[0], (20, 1)) + np.random.default_rng(0).normal(size=(20 * len(digits[0]), 64)))
+    steps = (
+        ("pca", PCA(n_components=2)),
+        ("kmeans", KMeans()),
+        ("neighbors", Neighbors()),
+        ("tsne", TSNE(iterations=20)),
+    )
+    before = rmm.mr.get_current_device_resource()
+    statistics.enable_statistics()
+    try:
+        for step, settings in steps:
+            with statistics.statistics():
+                getattr(engine, step)(X, settings, 0, silent)
+                peak = statistics.get_statistics().peak_bytes
+            k = 91 if step in ("neighbors", "tsne") else 0
+            assert peak > 0.9 * rapids_settings.memory(step, *X.shape, k), step
+    finally:
+        rmm.mr.set_current_device_resource(before)
 
 
 def test_a_lost_gpu_is_engine_failed(engine: ModuleType) -> None:

@@ -199,6 +199,12 @@ def test_a_child_answers(module: Callable[[str], str]) -> None:
             "from gpu_pipeline.errors import Unavailable\nraise Unavailable('it rains')",
             "the work cannot be used: it rains",
         ),
+        (  # Another process has the memory.
+            "from gpu_pipeline.engines.failure import guarded\n"
+            "def take():\n    raise MemoryError('Out of memory allocating 512 bytes')\n"
+            "guarded('the copy to the GPU')(take)()",
+            "the work cannot be used: memory ran out in the copy to the GPU (Out of memory allocating 512 bytes)",
+        ),
     ],
 )
 def test_a_child_that_fails(module: Callable[[str], str], body: str, reason: str) -> None:

@@ -10,9 +10,12 @@ import gc
 import importlib
 import importlib.util
 import inspect
+import itertools
+import re
+import sys
 import weakref
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,7 +28,7 @@ from sklearn.manifold._utils import _binary_search_perplexity
 from sklearn.neighbors import NearestNeighbors
 
 from gpu_pipeline.engines import Output, first_able, probe, rapids, rapids_settings, silent
-from gpu_pipeline.engines.failure import guarded
+from gpu_pipeline.engines.failure import check_memory, guarded
 from gpu_pipeline.errors import EngineFailed, Unavailable, Unsupported
 from gpu_pipeline.methods import PCA, TSNE, UMAP, KMeans
 
@@ -220,6 +223,54 @@ def test_real_cuml_that_fails_in_the_middle_is_passed_over(monkeypatch: pytest.M
         first_able("pca", "rapids", work, skipped.__setitem__)
 
 
+def test_what_certainly_does_not_fit_is_refused_with_the_sizes() -> None:
+    # A million rows of 784 float32 are 3.14 GB; 90 neighbours of 12 bytes 1.08 GB.
+    assert rapids_settings.memory("pca", 10**6, 784) == 3_136_000_000
+    assert rapids_settings.memory("neighbors", 10**6, 784, 90) == 3_136_000_000 + 2 * 1_080_000_000
+    assert rapids_settings.memory("tsne", 10**6, 784, 90) == 3_136_000_000 + 4 * 1_080_000_000
+    gib = 2**30
+    check_memory("PCA of 3 x 2 values", gib, gib, 80 * gib)
+    with pytest.raises(EngineFailed) as error:
+        check_memory("PCA of 3 x 2 values", 90 * gib, 3 * gib // 2, 80 * gib)
+    assert str(error.value) == (
+        "PCA of 3 x 2 values needs at least 90.0 GiB but 1.5 of the GPU's 80.0 GiB are free: take fewer rows or columns"
+    )
+
+
+@pytest.mark.parametrize(("free", "step"), [((1,), "the copy to the GPU"), ((20, 8), "PCA")])
+def test_data_larger_than_the_gpu_leave_it_to_the_cpu(
+    monkeypatch: pytest.MonkeyPatch, free: tuple[int, ...], step: str
+) -> None:
+    """A stand-in for CuPy that tells how many MiB are free at each step: little else is reached before the refusal."""
+    cupy, cuml = ModuleType("cupy"), ModuleType("cuml")
+    left = itertools.cycle(free)
+    runtime = SimpleNamespace(memGetInfo=lambda: (next(left) * 2**20, 2**30))
+    pool = SimpleNamespace(free_bytes=lambda: 0, free_all_blocks=lambda: None)
+    cupy.__dict__.update(
+        cuda=SimpleNamespace(runtime=runtime),
+        get_default_memory_pool=lambda: pool,
+        asarray=np.asarray,
+        float32=np.float32,
+    )
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    monkeypatch.setitem(sys.modules, "cuml", cuml)
+    monkeypatch.setattr(rapids, "check", lambda: None)
+    X, skipped = np.random.default_rng(0).normal(size=(60_000, 50)), {}
+
+    def work(engine: ModuleType) -> Output:
+        output: Output = engine.pca(engine.put(X), PCA(n_components=2), 0, silent)
+        return output
+
+    name, _ = first_able("pca", "auto", work, skipped.__setitem__)
+    assert name == "scikit_learn"
+    assert re.fullmatch(
+        rf"{step} of 60,000 x 50 values needs at least 0\.0 GiB but 0\.0 of the GPU's 1\.0 GiB are free: take .*",
+        skipped["rapids"],
+    )
+    with pytest.raises(EngineFailed, match=f"^rapids: {step} of 60,000 x 50 values needs at least"):
+        first_able("pca", "rapids", work, skipped.__setitem__)
+
+
 # Neighbour lists
 
 
@@ -356,6 +407,22 @@ def test_memory_that_runs_out_becomes_engine_failed_and_is_given_back() -> None:
     assert str(error.value).startswith("memory ran out in t-SNE of 70 x 1,000 values (Unable to allocate 8.00 PiB")
     # Neither the exception nor its frames hold what the work had made.
     assert error.value.__context__ is None
+    assert watched[0]() is None
+
+
+def test_an_interrupt_keeps_nothing_of_what_it_interrupted() -> None:
+    watched: list[weakref.ref[Held]] = []
+
+    @guarded("t-SNE")
+    def work(X: np.ndarray) -> None:
+        held = Held()
+        watched.append(weakref.ref(held))
+        held.cycle = held  # type: ignore[attr-defined]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as interrupt:
+        work(np.zeros((70, 1000)))
+    assert interrupt.value.__traceback__ is not None
     assert watched[0]() is None
 
 

@@ -1,10 +1,11 @@
-"""A GPU that fails in the middle: its exceptions become `EngineFailed`, and its memory is given back."""
+"""A GPU that has too little memory or fails in the middle: `EngineFailed`, and its memory is given back."""
 
 from __future__ import annotations
 
 import functools
 import gc
 import sys
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
@@ -19,7 +20,7 @@ def guarded(what: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Decorate work on the GPU: what CUDA raises becomes `EngineFailed`, and nothing of the work stays there.
 
     CuPy's and RMM's out-of-memory errors are MemoryErrors; those of CUDA, cuBLAS, cuFFT, NVRTC and
-    RAFT are RuntimeErrors.
+    RAFT are RuntimeErrors. An interrupt passes through, without what it interrupted.
 
     Parameters
     ----------
@@ -34,6 +35,11 @@ def guarded(what: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
                 return action(*args, **kwargs)
             except (EngineFailed, Unsupported):
                 raise
+            except KeyboardInterrupt as interrupt:
+                # An interactive session keeps the last traceback, its frames, and so all arrays.
+                traceback.clear_frames(interrupt.__traceback__)
+                _release()
+                raise
             except MemoryError as error:
                 sentence = f"memory ran out in {what}{_size(args)}{_text(error)}"
             except RuntimeError as error:
@@ -44,6 +50,30 @@ def guarded(what: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
         return run
 
     return decorate
+
+
+def check_memory(what: str, need: int, free: int, total: int) -> None:
+    """Compare what work on the GPU needs with what is free there, before it begins.
+
+    Parameters
+    ----------
+    what
+        The work and its size: "t-SNE of 70,000 x 784 values".
+    need
+        Bytes that it takes at least, beside what is there already.
+    free, total
+        Bytes of the GPU that can be had, and all; other processes have the rest.
+
+    Raises
+    ------
+    EngineFailed
+        If it is not enough, with the three numbers.
+    """
+    if need > free:
+        needs, frees, has = (f"{size / 2**30:,.1f}" for size in (need, free, total))
+        raise EngineFailed(
+            f"{what} needs at least {needs} GiB but {frees} of the GPU's {has} GiB are free: take fewer rows or columns"
+        )
 
 
 def _size(args: tuple[Any, ...]) -> str:

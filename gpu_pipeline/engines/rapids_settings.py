@@ -115,6 +115,19 @@ def neighbors(k: int) -> dict[str, Any]:
     return {"n_neighbors": k + 1, "algorithm": "brute", "metric": "euclidean", **QUIET}
 
 
+def memory(method: str, n: int, columns: int, k: int = 0) -> int:
+    """Bytes of the GPU's memory that a method takes at least for `n` rows with `k` neighbours each, beside the rows.
+
+    What is certain to be there at the same time; cuML's own peak is higher, and told by its failure only.
+    """
+    rows, lists = 4 * n * columns, 12 * n * k  # A copy of the rows; neighbours as int64 and distances.
+    # The search drops each point itself from its list. t-SNE's graph is another pair of lists, and symmetric affinities
+    # are two entries of 12 bytes or more for each neighbour.
+    return {"pca": rows, "kmeans": rows, "umap": rows + lists, "neighbors": rows + 2 * lists, "tsne": rows + 4 * lists}[
+        method
+    ]
+
+
 def drop_self(indices: Any, distances: Any, rows: Any) -> tuple[Any, Any]:
     """Neighbour lists without the point itself, in the same order.
 
