@@ -84,11 +84,11 @@ def compare(n: int) -> str:
     """KL and recall of the 15 nearest neighbours of both maps of n rows of MNIST, as a line of a table."""
     from gpu_pipeline import datasets, methods
     from gpu_pipeline.engines import mesh
-    from gpu_pipeline.engines.mesh import gpu_tsne, search
+    from gpu_pipeline.engines.mesh import gpu_pca, gpu_tsne, search
 
     images, device = datasets.load("mnist", sample=n).X.astype(np.float32), Host()
-    mean, _, axes = gpu_tsne.principal_axes(device, images)
-    X = gpu_tsne.scores(device, images, mean, axes[:, :50])
+    found = gpu_pca.components(device, images, 50, 0)
+    X = gpu_pca.scores(device, images, found.mean, found.axes)
     near, line = search.find(X, 15, 0, 2, exact=True).indices, f"| {n:,} |"
     for output in (mesh.tsne(X, methods.TSNE(), 0), gpu_tsne.tsne(device, X, methods.TSNE(), 0)):
         found = search.find(output.array, 15, 0, 2, exact=True).indices

@@ -24,7 +24,7 @@ from sklearn.datasets import load_digits
 
 from gpu_pipeline import methods
 from gpu_pipeline.engines import NAMES, Progress, candidates, load, mesh, mesh_cuda, probe, silent
-from gpu_pipeline.engines.mesh import affinities, gpu_neighbors, gpu_profile, gpu_tsne, roofline, search
+from gpu_pipeline.engines.mesh import affinities, gpu_neighbors, gpu_pca, gpu_profile, gpu_tsne, roofline, search
 from gpu_pipeline.engines.mesh.gpu_device import KERNELS, Device
 from gpu_pipeline.errors import EngineFailed, InputError, Unavailable
 
@@ -190,14 +190,48 @@ def test_neighbors_nearest_first(device: Device) -> None:
     assert np.mean(device.get(indices) == np.argsort(true, axis=1)[:, :12]) > 0.999
 
 
+@pytest.mark.parametrize("n", [300, pytest.param(200_000, marks=pytest.mark.gpu)])
+def test_one_pass_finds_what_the_tiles_find(device: Device, n: int) -> None:
+    if n > 300 and isinstance(device, Host):
+        pytest.skip("too many rows for a processor")
+    X = np.random.default_rng(0).integers(-9, 10, (n, 20)).astype(np.float32)  # Products without rounding.
+    X[-1] -= X.sum(axis=0)  # The mean is 0, and nothing is rounded when it is taken off.
+    lists = [gpu_neighbors.find(device, device.put(X), 90, one_pass) for one_pass in (False, True)]
+    for first, second in zip(*lists, strict=True):
+        np.testing.assert_array_equal(device.get(first), device.get(second))
+
+
 def test_scores_on_principal_axes(device: Device, digits: np.ndarray) -> None:
     X = device.put(digits)
-    mean, _, axes = gpu_tsne.principal_axes(device, X)
+    found = gpu_pca.components(device, X, 10, 0)
     model = decomposition.PCA(10, svd_solver="full").fit(digits.astype(np.float64))
     expected = model.transform(digits) * np.sign(
         model.components_[np.arange(10), np.abs(model.components_).argmax(axis=1)]
     )
-    np.testing.assert_allclose(device.get(gpu_tsne.scores(device, X, mean, axes[:, :10])), expected, atol=1e-4)
+    np.testing.assert_allclose(device.get(gpu_pca.scores(device, X, found.mean, found.axes)), expected, atol=1e-4)
+
+
+def test_components_of_many_columns(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By iteration: those of the singular values, whatever the seed and the blocks; noise as well as can be."""
+    rng = np.random.default_rng(0)
+    spread_ = 10 * 0.8 ** np.arange(40)
+    X = (rng.normal(size=(300, 40)) * spread_ @ rng.normal(size=(40, 2500)) + 5).astype(np.float32)
+    centred = X - X.mean(axis=0, dtype=np.float64)
+    singular = np.linalg.svd(centred, full_matrices=False)
+    monkeypatch.setattr(gpu_pca, "_BLOCK", 70 * 2500)
+    found = [gpu_pca.components(device, device.put(X), 12, seed) for seed in (0, 1)]
+    for each in found:
+        assert not each.exact
+        np.testing.assert_allclose(device.get(each.variances), singular.S[:12] ** 2 / 299, rtol=1e-6)
+        np.testing.assert_allclose(np.abs(device.get(each.axes)), np.abs(singular.Vh[:12].T), atol=1e-4)
+        assert each.total == pytest.approx((singular.S**2).sum() / 299, rel=1e-9)
+        axes = device.get(each.axes)
+        assert (axes[np.abs(axes).argmax(axis=0), np.arange(12)] > 0).all()
+    noise = rng.normal(size=(400, 2100)).astype(np.float32)
+    best = np.linalg.svd(noise - noise.mean(axis=0), compute_uv=False)[:5] ** 2
+    got = device.get(gpu_pca.components(device, device.put(noise), 5, 0).variances).sum() * 399
+    assert 0.99 * best.sum() < got <= best.sum() * (1 + 1e-6)
+    assert gpu_pca.components(device, device.put(noise), 600, 0).exact
 
 
 def test_every_kernel_is_used() -> None:
@@ -205,6 +239,7 @@ def test_every_kernel_is_used() -> None:
         missing("no C++ compiler (g++ or clang++)")
     host = Host()
     embed(host, blobs(200), methods.TSNE(perplexity=5, iterations=300))
+    gpu_neighbors.find(host, blobs(200), 5, True)
     assert set(host.launches) == set(KERNELS)
 
 

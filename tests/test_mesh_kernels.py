@@ -18,7 +18,7 @@ from mesh_host import MESH, Host
 from scipy.sparse import csr_matrix
 from scipy.spatial.distance import cdist
 
-from gpu_pipeline.engines.mesh import affinities, cpu, gpu_edges, gpu_neighbors, gpu_tsne
+from gpu_pipeline.engines.mesh import affinities, cpu, gpu_edges, gpu_neighbors, gpu_pca, gpu_tsne
 from gpu_pipeline.engines.mesh.gpu_device import KERNELS, source
 from gpu_pipeline.engines.mesh.gpu_edges import Edges
 from gpu_pipeline.engines.mesh.gpu_map import Map
@@ -276,6 +276,56 @@ def test_neighbors_do_not_depend_on_the_tiles(device: Host, monkeypatch: pytest.
         np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.parametrize("k", [1, 25, 90, 228])
+@pytest.mark.parametrize("width", [1, 6, 16, 33])
+def test_one_pass_finds_what_the_tiles_find(device: Host, width: int, k: int) -> None:
+    """Whole numbers, whose products have no rounding, with many ties: the same neighbours in the same order."""
+    X = np.random.default_rng(k).integers(0, 9, (150, width)).astype(np.float32)
+    X -= X.mean(axis=0).round()
+    X = np.concatenate([X, -X])
+    tiled, one = gpu_neighbors.find(device, X, k, False), gpu_neighbors.find(device, X, k, True)
+    assert (device.launches["nearest"], device.launches["closest"]) == (1, 1)
+    for first, second in zip(tiled, one, strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize(("n", "columns", "k"), [(2, 1, 1), (9, 2, 8), (129, 3, 128), (257, 50, 90)])
+def test_one_pass_is_exact(device: Host, n: int, columns: int, k: int) -> None:
+    X = cloud(n, columns) + np.float32(7)
+    X[: n // 3] = X[0]  # Copies: many equal distances.
+    indices, distances = gpu_neighbors.find(device, X, k, True)
+    true = cdist(X.astype(np.float64), X, "sqeuclidean")
+    np.fill_diagonal(true, np.inf)
+    for i in range(n):
+        assert len(set(indices[i])) == k
+        assert i not in indices[i]
+        np.testing.assert_allclose(np.sort(true[i])[:k], np.sort(distances[i]), rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(true[i, indices[i]], distances[i], rtol=1e-4, atol=1e-5)
+
+
+def test_one_pass_does_not_depend_on_the_order_of_threads() -> None:
+    """Nearer and nearer rows: each tile changes every list, and more pairs wait than there is room for."""
+    if compiler() is None:
+        missing("no C++ compiler (g++ or clang++)")
+    X = np.linspace(3, 1, 400, dtype=np.float32)[:, None] ** 2 * np.array([[1, -1]], np.float32)
+    X = np.concatenate([X, np.zeros((20, 2), np.float32)])
+    found = [gpu_neighbors.find(Host(lockstep=True, backwards=backwards), X, 90, True) for backwards in (False, True)]
+    for first, second in zip(*found, strict=True):
+        np.testing.assert_array_equal(first, second)
+    expected = gpu_neighbors.find(Host(), X, 90, False)
+    np.testing.assert_allclose(np.sort(found[0][1]), np.sort(expected[1]), atol=1e-3)
+
+
+def test_one_pass_is_taken_for_many_rows(monkeypatch: pytest.MonkeyPatch, device: Host) -> None:
+    monkeypatch.setattr(gpu_neighbors, "ONE_PASS_ROWS", 300)
+    for n, k, kernel in ((299, 5, "nearest"), (300, 5, "closest"), (300, 229, "nearest")):
+        before = device.launches[kernel]
+        gpu_neighbors.find(device, cloud(n), k)
+        assert device.launches[kernel] == before + 1
+    with pytest.raises(Unsupported, match="229 neighbours are more than one pass has room for, which is 228"):
+        gpu_neighbors.find(device, cloud(300), 229, True)
+
+
 def test_room_and_tiles() -> None:
     assert [gpu_neighbors.room(k) for k in (1, 90, 128, 129, 3968)] == [256, 256, 256, 512, 4096]
     with pytest.raises(Unsupported, match="3,969 neighbours are more than"):
@@ -288,13 +338,15 @@ def test_room_and_tiles() -> None:
 
 def test_principal_axes_are_those_of_the_singular_values(device: Host) -> None:
     X = (cloud(300, 6) * [5, 4, 3, 2, 1, 0.5]).astype(np.float32) + np.float32(50)
-    mean, variances, axes = gpu_tsne.principal_axes(device, X)
+    mean, variances, axes, total, exact = gpu_pca.components(device, X, 6, 0)
+    assert exact
     centred = X.astype(np.float64) - X.mean(axis=0, dtype=np.float64)
     singular = np.linalg.svd(centred, full_matrices=False)
     np.testing.assert_allclose(variances, singular.S**2 / 299, rtol=1e-6)
+    assert total == pytest.approx(variances.sum())
     np.testing.assert_allclose(np.abs(axes.T), np.abs(singular.Vh), atol=1e-6)
     assert (axes[np.abs(axes).argmax(axis=0), np.arange(6)] > 0).all()
-    np.testing.assert_allclose(gpu_tsne.scores(device, X, mean, axes[:, :2]), centred @ axes[:, :2], atol=1e-4)
+    np.testing.assert_allclose(gpu_pca.scores(device, X, mean, axes[:, :2]), centred @ axes[:, :2], atol=1e-4)
 
 
 def test_the_start_is_that_of_the_cpu_engine(device: Host) -> None:

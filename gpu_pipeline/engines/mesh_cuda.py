@@ -17,7 +17,7 @@ from .. import methods
 from ..errors import Unavailable
 from . import Output, Report, probe, silent
 from .failure import guarded
-from .mesh import gpu_neighbors, gpu_tsne
+from .mesh import gpu_neighbors, gpu_pca, gpu_tsne
 from .rapids import NEEDS, get, sync
 
 __all__ = ["DEVICE", "check", "compile", "get", "neighbors", "pca", "put", "sync", "try_out", "tsne"]
@@ -110,14 +110,14 @@ def compile() -> None:
 
 @guarded("PCA")
 def pca(X: Any, settings: methods.PCA, seed: int, report: Report) -> Output:
-    """Principal components by the covariance, which is summed in float64."""
+    """Principal components by the covariance, which is summed in float64; by iteration where columns are many."""
     from .mesh import gpu
 
     with gpu.opened() as device:
-        mean, variances, axes = gpu_tsne.principal_axes(device, X)
-        kept = settings.n_components
-        ratio = float(variances[:kept].sum() / variances.sum())
-        return Output(gpu_tsne.scores(device, X, mean, axes[:, :kept]), {"explained_variance_ratio": ratio})
+        found = gpu_pca.components(device, X, settings.n_components, seed)
+        notes = () if found.exact else (f"of {X.shape[1]:,} columns principal components are found by iteration",)
+        ratio = float(found.variances.sum()) / found.total if found.total > 0 else 0.0
+        return Output(gpu_pca.scores(device, X, found.mean, found.axes), {"explained_variance_ratio": ratio}, notes)
 
 
 @guarded("t-SNE")

@@ -15,7 +15,7 @@ import numpy as np
 
 from ... import datasets, methods
 from .. import silent
-from . import gpu_neighbors, gpu_tsne, optimize, roofline
+from . import gpu_neighbors, gpu_pca, gpu_tsne, optimize, roofline
 from .gpu_device import Device
 from .gpu_edges import morton, symmetrize
 from .gpu_map import Map
@@ -28,7 +28,7 @@ _REPEATS = 100  # Launches of one part of an iteration that are timed together.
 _LIMITS = {
     "upload": ("upload, 50 GB/s",),
     "PCA": ("covariance", "eigenvectors", "scores"),
-    "neighbours": ("products", "selection", "distances"),
+    "neighbours": ("products", "selection", "products and selection", "distances"),
     "affinities": ("bandwidths", "symmetric graph"),
     "optimisation": ("charges", "transforms", "step"),
 }
@@ -51,8 +51,8 @@ def profile(device: Timing, images: np.ndarray, settings: methods.TSNE) -> dict[
         return result
 
     def reduced() -> Any:
-        mean, _, axes = gpu_tsne.principal_axes(device, raw)
-        return gpu_tsne.scores(device, raw, mean, axes[:, :_COMPONENTS])
+        found = gpu_pca.components(device, raw, _COMPONENTS, 0)
+        return gpu_pca.scores(device, raw, found.mean, found.axes)
 
     raw = timed("upload", lambda: device.put(images))
     X = timed("PCA", reduced)
@@ -80,7 +80,7 @@ def table(times: dict[str, float], limits: list[roofline.Stage]) -> str:
     for name, took in times.items():
         known = _LIMITS.get(name)
         lines.append(
-            f"| {name} | {took:.3f} | {'' if known is None else f'{sum(map(least.__getitem__, known)):.3f}'} |"
+            f"| {name} | {took:.3f} | {'' if known is None else f'{sum(least.get(name, 0.0) for name in known):.3f}'} |"
         )
     return "\n".join(lines)
 

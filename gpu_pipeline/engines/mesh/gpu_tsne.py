@@ -9,37 +9,11 @@ import numpy as np
 from ... import methods
 from ...errors import EngineFailed
 from .. import Output, Report, silent
-from . import check_rows, gpu_neighbors, optimize
+from . import check_rows, gpu_neighbors, gpu_pca, optimize
 from .gpu_device import Device
 from .gpu_edges import morton, symmetrize
 from .gpu_map import Map
 from .grid import LARGEST
-
-_BLOCK = 16_384  # Rows that are centred at a time in float64.
-
-
-def principal_axes(device: Device, X: Any) -> tuple[Any, Any, Any]:
-    """Mean (columns,), and variances and directions of the principal components, the largest first, all float64.
-
-    The covariance is summed in float64, block by block; each direction's largest entry is positive.
-    """
-    xp, (n, width) = device.xp, X.shape
-    mean, products = X.mean(axis=0, dtype=np.float64), xp.zeros((width, width))
-    for top in range(0, n, _BLOCK):
-        block = X[top : top + _BLOCK] - mean
-        products += block.T @ block
-    values, vectors = xp.linalg.eigh(products)
-    axes = vectors[:, ::-1]
-    signs = xp.sign(axes[xp.abs(axes).argmax(axis=0), xp.arange(width)])
-    return mean, xp.maximum(values[::-1], 0) / max(n - 1, 1), axes * signs
-
-
-def scores(device: Device, X: Any, mean: Any, axes: Any) -> Any:
-    """Rows along some axes, (n, axes) float32."""
-    result = device.xp.empty((len(X), axes.shape[1]), np.float32)
-    for top in range(0, len(X), _BLOCK):
-        result[top : top + _BLOCK] = (X[top : top + _BLOCK] - mean) @ axes
-    return result
 
 
 def start(device: Device, X: Any, settings: methods.TSNE, seed: int) -> Any:
@@ -48,12 +22,12 @@ def start(device: Device, X: Any, settings: methods.TSNE, seed: int) -> Any:
     noise = np.random.default_rng(seed).normal(scale=1e-4, size=(n, 2)).astype(np.float32)
     if settings.initialization == "random":
         return device.put(noise)
-    mean, variances, axes = principal_axes(device, X)
-    deviation = np.sqrt(float(device.get(variances[0])) * max(n - 1, 1) / n)
+    found = gpu_pca.components(device, X, 2, seed)
+    deviation = np.sqrt(float(device.get(found.variances[0])) * max(n - 1, 1) / n)
     if not deviation > 0:
         return device.put(noise)  # All rows are equal.
     places = xp.zeros((n, 2), np.float32)
-    places[:, : min(2, X.shape[1])] = scores(device, X, mean, axes[:, :2] * (1e-4 / deviation))
+    places[:, : min(2, X.shape[1])] = gpu_pca.scores(device, X, found.mean, found.axes * (1e-4 / deviation))
     if float(device.get(places[:, 1].std())) < 1e-10:
         places[:, 1] = device.put(noise[:, 1])  # On a line nothing would ever leave the line.
     return places
