@@ -318,7 +318,7 @@ def test_what_is_said_to_be_needed_at_least_is_needed(
                 getattr(engine, step)(X, settings, 0, silent)
                 peak = statistics.get_statistics().peak_bytes
             k = 91 if step in ("neighbors", "tsne") else 0
-            assert peak > 0.9 * rapids_settings.memory(step, *X.shape, k), step
+            assert peak > 0.9 * rapids_settings.memory(step, X.shape, k), step
     finally:
         rmm.mr.set_current_device_resource(before)
 

@@ -225,9 +225,9 @@ def test_real_cuml_that_fails_in_the_middle_is_passed_over(monkeypatch: pytest.M
 
 def test_what_certainly_does_not_fit_is_refused_with_the_sizes() -> None:
     # A million rows of 784 float32 are 3.14 GB; 90 neighbours of 12 bytes 1.08 GB.
-    assert rapids_settings.memory("pca", 10**6, 784) == 3_136_000_000
-    assert rapids_settings.memory("neighbors", 10**6, 784, 90) == 3_136_000_000 + 2 * 1_080_000_000
-    assert rapids_settings.memory("tsne", 10**6, 784, 90) == 3_136_000_000 + 4 * 1_080_000_000
+    assert rapids_settings.memory("pca", (10**6, 784)) == 3_136_000_000
+    assert rapids_settings.memory("neighbors", (10**6, 784), 90) == 3_136_000_000 + 2 * 1_080_000_000
+    assert rapids_settings.memory("tsne", (10**6, 784), 90) == 3_136_000_000 + 4 * 1_080_000_000
     gib = 2**30
     check_memory("PCA of 3 x 2 values", gib, gib, 80 * gib)
     with pytest.raises(EngineFailed) as error:

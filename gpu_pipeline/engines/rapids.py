@@ -139,7 +139,7 @@ def pca(X: Any, settings: methods.PCA, seed: int, report: Report) -> Output:
     import cuml
 
     _check_columns(X)
-    _check_memory("PCA", X, rapids_settings.memory("pca", *X.shape))
+    _check_memory("PCA", X, rapids_settings.memory("pca", X.shape))
     model = cuml.PCA(**rapids_settings.pca(settings))
     scores = model.fit_transform(X) * rapids_settings.signs(model.components_)
     facts = {"explained_variance_ratio": float(model.explained_variance_ratio_.sum())}
@@ -152,7 +152,7 @@ def tsne(X: Any, settings: methods.TSNE, seed: int, report: Report) -> Output:
 
     _check_columns(X)
     arguments, notes = rapids_settings.tsne(settings, len(X), seed)
-    _check_memory("t-SNE", X, rapids_settings.memory("tsne", *X.shape, arguments["n_neighbors"]))
+    _check_memory("t-SNE", X, rapids_settings.memory("tsne", X.shape, arguments["n_neighbors"]))
     indices, distances = _search(X, arguments["n_neighbors"] - 1)
     graph = rapids_settings.graph_without_self(indices, distances, _rows(X))
     model = cuml.TSNE(**arguments)
@@ -165,7 +165,7 @@ def umap(X: Any, settings: methods.UMAP, seed: int, report: Report) -> Output:
     import cuml
 
     arguments = rapids_settings.umap(settings, len(X), seed)
-    _check_memory("UMAP", X, rapids_settings.memory("umap", *X.shape, settings.n_neighbors))
+    _check_memory("UMAP", X, rapids_settings.memory("umap", X.shape, settings.n_neighbors))
     embedding = cuml.UMAP(**arguments).fit_transform(X)
     notes = () if len(X) < 4096 else ("cuML's UMAP compares all pairs of rows, umap-learn approximates its neighbours",)
     return Output(_finite(embedding), {"epochs": arguments["n_epochs"]}, notes)
@@ -176,7 +176,7 @@ def kmeans(X: Any, settings: methods.KMeans, seed: int, report: Report) -> Outpu
     import cuml
     import cupy
 
-    _check_memory("k-means", X, rapids_settings.memory("kmeans", *X.shape))
+    _check_memory("k-means", X, rapids_settings.memory("kmeans", X.shape))
     X = _centred(X)
     model = cuml.KMeans(**rapids_settings.kmeans(settings, float(X.var(axis=0).mean()), seed))
     clusters = model.fit_predict(X).astype(cupy.int32)
@@ -187,7 +187,7 @@ def kmeans(X: Any, settings: methods.KMeans, seed: int, report: Report) -> Outpu
 
 @guarded("the search of neighbours")
 def neighbors(X: Any, settings: methods.Neighbors, seed: int, report: Report) -> Output:
-    _check_memory("the search of neighbours", X, rapids_settings.memory("neighbors", *X.shape, settings.n_neighbors))
+    _check_memory("the search of neighbours", X, rapids_settings.memory("neighbors", X.shape, settings.n_neighbors))
     indices, distances = _search(X, settings.n_neighbors)
     return Output((indices.astype(np.int32), distances))
 

@@ -115,11 +115,12 @@ def neighbors(k: int) -> dict[str, Any]:
     return {"n_neighbors": k + 1, "algorithm": "brute", "metric": "euclidean", **QUIET}
 
 
-def memory(method: str, n: int, columns: int, k: int = 0) -> int:
-    """Bytes of the GPU's memory that a method takes at least for `n` rows with `k` neighbours each, beside the rows.
+def memory(method: str, shape: tuple[int, int], k: int = 0) -> int:
+    """Bytes of the GPU's memory that a method takes at least beside rows of that shape, with `k` neighbours each.
 
     What is certain to be there at the same time; cuML's own peak is higher, and told by its failure only.
     """
+    n, columns = shape
     rows, lists = 4 * n * columns, 12 * n * k  # A copy of the rows; neighbours as int64 and distances.
     # The search drops each point itself from its list. t-SNE's graph is another pair of lists, and symmetric affinities
     # are two entries of 12 bytes or more for each neighbour.

@@ -113,7 +113,7 @@ def _distinct(device: Device, numbers: Any) -> tuple[Any, pd.Series]:
     if int(whole.max()) - low < _TABLE:
         whole -= low
         seen = xp.bincount(whole) > 0
-        found, codes = device.get(xp.flatnonzero(seen)) + low, (xp.cumsum(seen) - 1)[whole]
+        found, codes = device.get(xp.flatnonzero(seen)) + low, (xp.cumsum(seen, dtype=np.int64) - 1)[whole]
     else:
         values, codes = xp.unique(whole, return_inverse=True)
         found = device.get(values)
@@ -125,8 +125,8 @@ def _codes_of(device: Device, column: Any) -> tuple[Any, pd.Series]:
     """Position of each value among the distinct ones, -1 where it is missing; and those, a category if they were."""
     if hasattr(column, "to_cupy") and hasattr(column, "cat"):
         found = column.cat.categories.to_pandas()
-        codes = column.cat.codes
-        return codes.fillna(-1).to_cupy(), pd.Series(pd.Categorical(found, categories=found))
+        codes = column.cat.codes.astype("int64").fillna(-1)
+        return codes.to_cupy(), pd.Series(pd.Categorical(found, categories=found))
     values = column.to_pandas() if hasattr(column, "to_pandas") else pd.Series(column)
     if isinstance(values.dtype, pd.CategoricalDtype):
         found = values.cat.categories
