@@ -316,6 +316,13 @@ def test_one_pass_does_not_depend_on_the_order_of_threads() -> None:
     np.testing.assert_allclose(np.sort(found[0][1]), np.sort(expected[1]), atol=1e-3)
 
 
+@pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
+def test_one_pass_names_no_place_outside_the_data_where_squares_overflow(device: Host) -> None:
+    indices, _ = gpu_neighbors.find(device, cloud(40, 3) * np.float32(1e25), 5, True)
+    assert indices.min() >= 0
+    assert indices.max() < 40
+
+
 def test_one_pass_is_taken_for_many_rows(monkeypatch: pytest.MonkeyPatch, device: Host) -> None:
     monkeypatch.setattr(gpu_neighbors, "ONE_PASS_ROWS", 300)
     for n, k, kernel in ((299, 5, "nearest"), (300, 5, "closest"), (300, 229, "nearest")):

@@ -68,7 +68,8 @@ def find(device: Device, X: Any, k: int, one_pass: bool | None = None) -> tuple[
     xp, (n, width) = device.xp, X.shape
     X = xp.ascontiguousarray(X - X.mean(axis=0, dtype=np.float64).astype(np.float32))
     halves = (X * X).sum(axis=1) / np.float32(2)
-    best = xp.empty((n, k), np.uint64)
+    # Zeros: rows whose squares overflow have no neighbours, and must not name places outside the data.
+    best = xp.zeros((n, k), np.uint64)
     if one_pass and k > ONE_PASS_NEIGHBORS:
         raise Unsupported(f"{k:,} neighbours are more than one pass has room for, which is {ONE_PASS_NEIGHBORS}")
     if one_pass or (one_pass is None and n >= ONE_PASS_ROWS and k <= ONE_PASS_NEIGHBORS):
