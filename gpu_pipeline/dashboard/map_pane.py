@@ -85,7 +85,7 @@ class MapPane:
             "lasso": LassoSelectTool(continuous=False, renderers=[]),
         }
         wheel = WheelZoomTool()
-        plot: Any = figure(
+        plot: Any = figure(  # type: ignore[call-arg,unused-ignore]
             x_range=Range1d(start=0, end=1),
             y_range=Range1d(start=0, end=1),
             tools=[*self.tools.values(), wheel],
