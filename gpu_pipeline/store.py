@@ -9,6 +9,7 @@ draft whose writer has gone (killed, disk full) is removed by the next one to wr
         scores.json      the figures of quality
         points.parquet   row, x, y, label, cluster, neighbor_recall, misfit
         features.npy     (n, d) float32, what the embedding saw
+        reference/       what new rows are placed by; see `placing.Reference.save`
         map.png          the picture
 """
 
@@ -183,7 +184,9 @@ def _write(run: Run, draft: Path) -> None:
     run.points.to_parquet(draft / FILES["points"], index=False)
     np.save(draft / "features.npy", run.features, allow_pickle=False)
     run.picture().save(draft / FILES["picture"])
-    for path in draft.iterdir():
+    if run._reference is not None:
+        run._reference.save(draft / "reference", rows=False)
+    for path in draft.rglob("*"):
         _flush(path)
 
 
