@@ -18,7 +18,7 @@ from .engines import Output, Progress, candidates, engine_name, first_able, load
 from .errors import InputError, Unavailable
 from .machine import facts
 from .methods import PCA, TSNE, UMAP, Settings
-from .placing import Axes, Preparation, Reference
+from .placing import Axes, Preparation, Reference, features_of
 from .preprocess import limits_of, preprocess
 from .recipe import Recipe
 from .record import Record, Run
@@ -124,6 +124,8 @@ def run(
         If an engine that the recipe names cannot be used, does not know a setting, or broke.
     """
     recipe = recipe or Recipe()
+    if recipe.data.landmarks is not None:
+        raise InputError("landmarks are taken by gpu_pipeline.scale.run, or on the command line: leave them out here.")
     journal = _Journal(observer or Observer())
     compiled = _compile_ahead(recipe)
     loaded = journal.step("load", lambda: dataset or _load(recipe, data_dir))
@@ -135,12 +137,42 @@ def run(
     X = journal.step("preprocess", lambda: preprocess(loaded.X, how, prepared.image_shape, prepared.limits))
     features = _reduce(recipe, _Held(X), journal)
     journal.step("compile", compiled.result)
+    return _map(recipe, loaded, prepared, features, journal)
+
+
+def run_reduced(
+    recipe: Recipe,
+    dataset: Dataset,
+    prepared: Preparation,
+    reduction: Axes | None,
+    *,
+    observer: Observer | None = None,
+) -> Run:
+    """The same for rows whose preparation and reduction are known, from more rows than these.
+
+    Parameters
+    ----------
+    recipe, dataset, observer
+        As in `run`.
+    prepared, reduction
+        How the rows become features; no reduction if all columns are kept.
+    """
+    journal = _Journal(observer or Observer())
+    compiled = _compile_ahead(recipe)
+    check(recipe, dataset)
+    features = journal.step("reduce", lambda: features_of(dataset.X, prepared, reduction))
+    journal.step("compile", compiled.result)
+    return _map(recipe, dataset, prepared, _Held(features, axes=reduction), journal)
+
+
+def _map(recipe: Recipe, dataset: Dataset, prepared: Preparation, features: _Held, journal: _Journal) -> Run:
+    """From features on: embed, cluster, score, draw."""
     embedded = _engine_step("embed", recipe.embed, features, recipe, journal)
     clustered = embedded if recipe.cluster_on == "map" else features
     clusters = _engine_step("cluster", recipe.cluster, clustered, recipe, journal).host()
     on_host, embedding = features.host(), embedded.host()
     reference = journal.step("keep", lambda: _keep(recipe, prepared, on_host, features.axes, embedding, embedded.axes))
-    made = _finish(recipe, loaded, how, on_host, embedding, clusters, journal)
+    made = _finish(recipe, dataset, prepared.how, on_host, embedding, clusters, journal)
     return replace(made, _reference=reference)
 
 

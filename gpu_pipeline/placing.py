@@ -71,6 +71,24 @@ class Preparation:
     image_shape: tuple[int, int] | None = None
 
 
+def features_of(
+    X: np.ndarray, preparation: Preparation | None, reduction: Axes | None, threads: int | None = None
+) -> np.ndarray:
+    """Features of raw rows, (m, d) float32: prepared, and reduced; a row's do not depend on the others."""
+    from .engines.mesh.project import project
+
+    threads = threads or engines.threads()
+    features = np.empty((len(X), X.shape[1] if reduction is None else reduction.axes.shape[1]), np.float32)
+    for part in slices(len(X), _BATCH):
+        rows = X[part]
+        if preparation is not None:
+            rows = preprocess(rows, preparation.how, preparation.image_shape, preparation.limits)
+        if reduction is not None:
+            rows = project(rows, reduction.mean, reduction.axes, threads)
+        features[part] = rows
+    return features
+
+
 @dataclass(frozen=True)
 class Placed:
     """New rows on the map.
@@ -205,20 +223,9 @@ class Reference:
         InputError
             If the rows have another number of columns than the reference's, or are no finite numbers.
         """
-        from .engines.mesh.project import project
-
-        X, threads = np.asanyarray(X), threads or engines.threads()
+        X = np.asanyarray(X)
         _check(X, self.columns, "columns")
-        features = np.empty((len(X), self.index.X.shape[1]), np.float32)
-        for part in slices(len(X), _BATCH):
-            prepared = X[part]
-            if self.preparation is not None:
-                how = self.preparation
-                prepared = preprocess(prepared, how.how, how.image_shape, how.limits)
-            if self.reduction is not None:
-                prepared = project(prepared, self.reduction.mean, self.reduction.axes, threads)
-            features[part] = prepared
-        return features
+        return features_of(X, self.preparation, self.reduction, threads)
 
     def place(self, X: np.ndarray, threads: int | None = None) -> Placed:
         """Place raw rows, (m, columns); raises what `features_of` raises."""

@@ -87,7 +87,8 @@ class Run:
         One row a point: `row` (index in the data set), `x`, `y`, `label` (absent without labels),
         `cluster`, `neighbor_recall` in [0, 1] (NaN where not measured), `misfit`.
     features
-        (n, d) float32, what the embedding saw.
+        (n, d) float32, what the embedding saw; None where only landmarks were embedded, whose features are with
+        them.
     scores
         The figures of quality.
     path
@@ -96,7 +97,7 @@ class Run:
 
     record: Record
     points: pd.DataFrame
-    features: np.ndarray
+    features: np.ndarray | None
     scores: Scores
     path: Path | None = None
     _reference: Reference | None = field(default=None, repr=False)
@@ -124,6 +125,9 @@ class Run:
                     "a map by UMAP takes no new rows, because its model cannot be kept without pickle: make the run "
                     "with --method tsne or pca."
                 )
+            if self.features is None:
+                self._reference = self.landmarks().reference
+                return self._reference
             folder = None if self.path is None else self.path / "reference"
             if folder is None or not folder.is_dir():
                 raise InputError(
@@ -132,6 +136,20 @@ class Run:
                 )
             self._reference = Reference.load(folder, self.features, self.embedding)
         return self._reference
+
+    def landmarks(self) -> Run:
+        """The run of the rows that were embedded, where the others were placed: a stored run in this one's folder.
+
+        Raises
+        ------
+        InputError
+            If all rows were embedded.
+        """
+        from .store import open_run
+
+        if self.features is not None or self.path is None:
+            raise InputError(f"{self.path or 'this run'} has no landmarks: all its rows were embedded.")
+        return open_run(self.path / "landmarks")
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Places of new rows on the map, (m, 2) float32; `reference.place` tells more about them.
@@ -150,14 +168,7 @@ class Run:
 
     def title(self) -> tuple[str, str]:
         """Title and subtitle of its pictures."""
-        record = self.record
-        n, total = record.dataset["n"], record.dataset["total"]
-        rows = f"{n:,} points" if n == total else f"{n:,} of {total:,} points"
-        method = {"tsne": "t-SNE", "umap": "UMAP", "pca": "PCA"}[record.recipe.embed.method]
-        parts = [rows, f"engine {record.engines['embed']}"]
-        if self.scores.values["kl"] is not None and record.recipe.embed.method == "tsne":
-            parts.append(f"KL {self.scores.values['kl']:.3f}")
-        return f"{method} of {record.dataset['name']}", ", ".join(parts)
+        return title_of(self.record, self.scores)
 
     def draw(self, colour: str = "label", **options: Any) -> Image.Image:
         """Picture of the map.
@@ -192,3 +203,16 @@ class Run:
         buffer = io.BytesIO()
         self.picture().save(buffer, format="png")
         return buffer.getvalue()
+
+
+def title_of(record: Record, scores: Scores) -> tuple[str, str]:
+    """Title and subtitle of a run's pictures."""
+    n, total = record.dataset["n"], record.dataset["total"]
+    parts = [f"{n:,} points" if n == total else f"{n:,} of {total:,} points"]
+    if record.recipe.data.landmarks is not None:
+        parts.append(f"{record.recipe.data.landmarks:,} landmarks")
+    parts.append(f"engine {record.engines['embed']}")
+    method = {"tsne": "t-SNE", "umap": "UMAP", "pca": "PCA"}[record.recipe.embed.method]
+    if scores.values["kl"] is not None and record.recipe.embed.method == "tsne":
+        parts.append(f"KL {scores.values['kl']:.3f}")
+    return f"{method} of {record.dataset['name']}", ", ".join(parts)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from .errors import InputError
 from .store import FILES, read_record
 
 if TYPE_CHECKING:
@@ -108,12 +109,23 @@ def show(run: Run, *, notes: bool = True) -> None:
 
 
 def rescore(run: Run) -> Run:
-    """The run with its scores computed again from its map and features."""
+    """The run with its scores computed again from its map and features.
+
+    Raises
+    ------
+    InputError
+        If it keeps no features, its rows having been placed.
+    """
     from dataclasses import replace
 
     from .scoring import score
 
     recipe = run.record.recipe
+    if run.features is None:
+        raise InputError(
+            f"{run.path} keeps no features of all its rows, so that they cannot be scored again: score its landmarks, "
+            f"{run.path}/landmarks, or make the run again."
+        )
     scores = score(
         run.features,
         run.embedding,

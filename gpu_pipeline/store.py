@@ -11,6 +11,9 @@ draft whose writer has gone (killed, disk full) is removed by the next one to wr
         features.npy     (n, d) float32, what the embedding saw
         reference/       what new rows are placed by; see `placing.Reference.save`
         map.png          the picture
+
+Where only landmarks were embedded and the other rows placed, `points.parquet` is a folder of such files, there are
+no features of all rows, and `landmarks/` is the landmarks' own run.
 """
 
 from __future__ import annotations
@@ -24,14 +27,17 @@ import platform
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import InputError, unknown_name
 from .record import SCHEMA, Record, Run
 from .scoring import Scores
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 FILES = {"record": "record.json", "points": "points.parquet", "picture": "map.png", "scores": "scores.json"}
 
@@ -53,6 +59,39 @@ def save(run: Run, folder: str | Path = "runs") -> Path:
         _write(run, draft)
         run.path = _publish(draft, Path(folder), name)
     return run.path
+
+
+def save_parts(
+    record: Record, scores: Scores, picture: Image.Image, parts: Mapping[str, Sequence[Path]], folder: str | Path
+) -> Path:
+    """Store a run whose arrays lie in files already, and give its folder.
+
+    Parameters
+    ----------
+    record, scores, picture
+        As in a run.
+    parts
+        Name of a folder in the run's -> files and folders to put in it: linked where that can be, else copied.
+    folder
+        As in `save`.
+
+    Raises
+    ------
+    InputError
+        If `folder` cannot be written or the disk is full; nothing is left behind, and the parts are as they were.
+    """
+    with _draft(Path(folder)) as draft:
+        _write_described(record, scores, picture, draft)
+        for name, files in parts.items():
+            (draft / name).mkdir()
+            for path in files:
+                if path.is_dir():
+                    shutil.copytree(path, draft / name / path.name, copy_function=_link)
+                else:
+                    _link(path, draft / name / path.name)
+        for path in draft.rglob("*"):
+            _flush(path)
+        return _publish(draft, Path(folder), _named_after(record))
 
 
 def writable(folder: str | Path) -> None:
@@ -90,12 +129,21 @@ def open_run(path: str | Path, folder: str | Path = "runs") -> Run:
         record = read_record(where)
         scores = Scores.from_json(json.loads((where / FILES["scores"]).read_text(encoding="utf-8")))
         points = pd.read_parquet(where / FILES["points"])
-        features = np.load(where / "features.npy", mmap_mode="r", allow_pickle=False)
+        whole = record.recipe.data.landmarks is None
+        features = np.load(where / "features.npy", mmap_mode="r", allow_pickle=False) if whole else None
         misfit = points["misfit"].to_numpy() if "misfit" in points else None
         scores = replace(scores, neighbor_recall=points["neighbor_recall"].to_numpy(), misfit=misfit)
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"the run {where} cannot be read ({error}): make it again from its recipe.") from None
     return Run(record, points, features, scores, where)
+
+
+def open_figures(where: Path) -> Run:
+    """A stored run without its points, which may be very many: record and scores."""
+    import pandas as pd
+
+    scores = Scores.from_json(json.loads((where / FILES["scores"]).read_text(encoding="utf-8")))
+    return Run(read_record(where), pd.DataFrame(), None, scores, where)
 
 
 def read_record(where: Path) -> Record:
@@ -141,7 +189,10 @@ def list_runs(folder: str | Path = "runs") -> list[Path]:
 
 def folder_name(run: Run) -> str:
     """Name of a run's folder: data, method, engine, and a hash of recipe and content."""
-    record = run.record
+    return _named_after(run.record)
+
+
+def _named_after(record: Record) -> str:
     makers = [record.engines.get(step) for step in ("reduce", "embed", "cluster")]
     content = f"{record.recipe.digest()} {record.dataset['digest']} {makers}"
     data = re.sub(r"[^a-z0-9]+", "-", record.dataset["name"].lower()).strip("-")[:40] or "data"
@@ -178,16 +229,31 @@ def _dump(values: Any) -> str:
 def _write(run: Run, draft: Path) -> None:
     import numpy as np
 
-    (draft / FILES["record"]).write_text(_dump(run.record.to_json()), encoding="utf-8")
-    (draft / "recipe.toml").write_text(run.record.recipe.to_toml(), encoding="utf-8")
-    (draft / FILES["scores"]).write_text(_dump(run.scores.to_json()), encoding="utf-8")
+    if run.features is None:
+        raise InputError("a run whose rows were placed is stored by what makes it: copy its folder.")
+    _write_described(run.record, run.scores, run.picture(), draft)
     run.points.to_parquet(draft / FILES["points"], index=False)
     np.save(draft / "features.npy", run.features, allow_pickle=False)
-    run.picture().save(draft / FILES["picture"])
     if run._reference is not None:
         run._reference.save(draft / "reference", rows=False)
     for path in draft.rglob("*"):
         _flush(path)
+
+
+def _write_described(record: Record, scores: Scores, picture: Image.Image, draft: Path) -> None:
+    """What every run's folder has beside its points."""
+    (draft / FILES["record"]).write_text(_dump(record.to_json()), encoding="utf-8")
+    (draft / "recipe.toml").write_text(record.recipe.to_toml(), encoding="utf-8")
+    (draft / FILES["scores"]).write_text(_dump(scores.to_json()), encoding="utf-8")
+    picture.save(draft / FILES["picture"])
+
+
+def _link(source: str | Path, target: str | Path) -> None:
+    """The same file under another name; a copy where file systems differ."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def _flush(path: Path) -> None:

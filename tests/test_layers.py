@@ -19,7 +19,7 @@ LAYERS = (
     ("cli",),
     ("dashboard",),
     ("doctor", "page", "progress", "sklearn"),
-    ("report",),
+    ("report", "scale"),
     ("pipeline",),
     ("store",),
     ("record",),
@@ -30,7 +30,7 @@ LAYERS = (
     ("datasets",),
     ("metrics",),
     ("affinities",),
-    ("nearness",),
+    ("contingency", "nearness"),
     ("compiling", "errors", "methods", "timing"),
 )
 """Modules and packages, the highest first: each may import from lower lines, and a package from itself."""
@@ -50,7 +50,10 @@ GPU_MODULES = {"engines/rapids.py", "engines/mesh_cuda.py", "engines/mesh/gpu.py
 CLOCKS = {"datetime", "time", "timeit"}
 PICKLERS = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
 
+DASK = {"dask", "distributed"}
+
 HEAVY = {
+    *DASK,
     *("colorcet", "cuml", "cupy", "datashader", "faiss", "holoviews", "numba", "pandas", "panel", "PIL"),
     *("pooch", "pyarrow", "scipy", "sklearn", "umap"),
 }
@@ -118,6 +121,8 @@ def test_libraries_stay_in_their_homes(path: Path) -> None:
     assert "gpu_pipeline" not in imported, "imports of the package's own modules are relative"
     if name_of(path) not in GPU_MODULES:
         assert not imported & GPU_LIBRARIES
+    if home(path) != "scale":
+        assert not imported & DASK, "Dask is an extra: only scale/ imports it, when it is used"
     if name_of(path) != "timing.py":
         assert not imported & CLOCKS, "clocks are read in timing.py"
     assert not imported & PICKLERS

@@ -71,7 +71,8 @@ app.command()(making.run)
 app.command(name="list")(stored.list_runs)
 for _commands, _names in (
     (stored, ("show", "score", "draw", "rows", "compare", "report")),
-    (around, ("dashboard", "data", "doctor")),
+    (around, ("dashboard", "doctor")),
 ):
     for _name in _names:
         app.command()(getattr(_commands, _name))
+app.add_typer(around.data, name="data")

@@ -58,10 +58,8 @@ def read(path: Path, pick: Pick, label_column: str | None = None, columns: Seque
     try:
         if path.stat().st_size == 0:
             raise InputError(f"{path} is empty: give a file with data in it.")
-        if suffix in ARRAYS:
-            dataset = ARRAYS[suffix](path, pick)
-        else:
-            dataset = tables.read(path, suffix, pick, wanted)
+        read_array = ARRAYS.get(suffix)
+        dataset = read_array(path, pick) if read_array is not None else tables.read(path, suffix, pick, wanted)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}.") from None
     return replace(dataset, name=path.name[: -len(suffix)], source=path.name)

@@ -135,7 +135,7 @@ def _is_right(path: Path, start: int, rows: int, seed: int) -> bool:
     except (pa.ArrowException, OSError):
         return False
     said = json.loads((metadata.metadata or {}).get(METADATA, b"{}"))
-    return metadata.num_rows == rows and said == _said(start, seed)
+    return bool(metadata.num_rows == rows and said == _said(start, seed))
 
 
 def _said(start: int, seed: int) -> dict[str, Any]:
@@ -159,8 +159,13 @@ def _write(path: Path, start: int, rows: int, seed: int) -> None:
     image = pa.FixedSizeBinaryArray.from_buffers(pa.binary(X.shape[1]), rows, [None, pa.py_buffer(X)])
     schema = pa.schema([("image", image.type), ("label", pa.int64())], {METADATA: json.dumps(_said(start, seed))})
     table = pa.Table.from_arrays([image, pa.array(y)], schema=schema)
-    options = {"compression": "zstd", "use_dictionary": ["label"], "write_page_checksum": True}
-    _replace(path, lambda draft: parquet.write_table(table, draft, row_group_size=rows, **options))
+
+    def write(draft: Path) -> None:
+        parquet.write_table(
+            table, draft, row_group_size=rows, compression="zstd", use_dictionary=["label"], write_page_checksum=True
+        )
+
+    _replace(path, write)
 
 
 def _replace(path: Path, write: Callable[[Path], object]) -> None:

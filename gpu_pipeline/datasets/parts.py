@@ -217,14 +217,20 @@ def _described(name: str, pieces: tuple[Piece, ...], schema: pa.Schema, wanted: 
         size, dtype = _row_of(kind)
         shape = said.get("image_shape")
         return Parts(
-            **{"name": name, "pieces": pieces, "features": (array,), "array": True, "label": label},
-            **{"columns": size, "dtype": dtype, "image_shape": None if shape is None else (shape[0], shape[1])},
-            recommended=said.get("recommended", "none"),
+            name,
+            pieces,
+            (array,),
+            True,
+            label,
+            size,
+            dtype,
+            None if shape is None else (shape[0], shape[1]),
+            said.get("recommended", "none"),
         )
     features, notes = choose_features(name, schema, Columns(label, wanted.features))
     types = [schema.field(column).type for column in features]
-    dtype = np.result_type(*{np.dtype("f8") if str(t).startswith("decimal") else t.to_pandas_dtype() for t in types})
-    return Parts(name, pieces, tuple(features), False, label, len(features), dtype.str, notes=notes)
+    common = np.result_type(*{np.dtype("f8") if str(t).startswith("decimal") else t.to_pandas_dtype() for t in types})
+    return Parts(name, pieces, tuple(features), False, label, len(features), common.str, notes=notes)
 
 
 def _array_column(schema: pa.Schema) -> str | None:

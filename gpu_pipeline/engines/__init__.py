@@ -56,12 +56,15 @@ class Progress:
         Kullback-Leibler divergence so far, in nats, where it was computed.
     embedding
         A function that gives the map so far, (n, 2) float32 in the order of the rows.
+    rows_a_second
+        How fast rows are worked on, where that is told.
     """
 
     done: int | None = None
     total: int | None = None
     kl: float | None = None
     embedding: Callable[[], np.ndarray] | None = None
+    rows_a_second: float | None = None
 
 
 Report = Callable[[Progress], Literal["stop"] | None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandas as pd
 from PIL import Image, ImageDraw
 
 from ..errors import InputError
-from .grid import Grid, Range, aggregate, fit, spread
+from .grid import Grid, Range, View, aggregate, fit, spread
 from .layer import Layer, prepare
 from .legend import Legend, legend_of, paint_legend, pitch
 from .names import Box, Name, place_names
@@ -184,6 +184,7 @@ def plan(
     width: int,
     height: int,
     names: bool = True,
+    count: Callable[[Layer, View], Grid] = aggregate,
 ) -> Layout:
     """Lay out a picture: one panel for each layer, and a legend for each column that is drawn.
 
@@ -199,6 +200,8 @@ def plan(
         In pixels.
     names
         Whether classes are named on the map.
+    count
+        Counts the points of a layer in a window; another where a layer's frame has only the corners of its points.
     """
     if not (LEAST_WIDTH <= width <= 16_384 and LEAST_HEIGHT <= height <= 16_384):
         raise InputError(
@@ -221,7 +224,7 @@ def plan(
             head, figures = heads[i]
             more, y = _stack(((head, round(22 * unit), TEXT), (figures, small, QUIET)), x, top, room)
             lines += more
-        panels.append(_panel(layer, (x, y, x + room, bottom), names, name_size, halo))
+        panels.append(_panel(layer, (x, y, x + room, bottom), names, name_size, halo, count))
     if keys == ["density"]:
         most = max(int(panel.grid.counts.max()) for panel in panels)
         legends = [legend_of(shared[0], most, lines_room)]
@@ -271,9 +274,9 @@ def _stack(
     return lines, y + (0.5 * lines[-1].size if lines else 0)
 
 
-def _panel(layer: Layer, box: Box, names: bool, size: int, halo: int) -> Panel:
+def _panel(layer: Layer, box: Box, names: bool, size: int, halo: int, count: Callable[[Layer, View], Grid]) -> Panel:
     left, top, right, bottom = (round(edge) for edge in box)
-    grid = aggregate(layer, fit(layer.frame, right - left, bottom - top))
+    grid = count(layer, fit(layer.frame, right - left, bottom - top))
     # "misfit" written on the map would hide what it points to.
     named = names and layer.key.column != "misfit"
     return Panel(layer, box, grid, place_names(grid, layer.key, size, halo) if named else ())
