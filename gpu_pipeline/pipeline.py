@@ -184,12 +184,17 @@ def check(recipe: Recipe, dataset: Dataset) -> None:
     InputError
         If a setting asks for more than there are rows or columns.
     """
-    n, columns = dataset.X.shape
+    check_sizes(recipe, dataset.name, (dataset.X.shape[0], dataset.X.shape[1]), dataset.image_shape)
+
+
+def check_sizes(recipe: Recipe, name: str, shape: tuple[int, int], image_shape: tuple[int, int] | None) -> None:
+    """The same, of rows that are not read yet: `shape` is how many are embedded, and their columns."""
+    n, columns = shape
     embed = recipe.embed
     if n < 3:
-        raise InputError(f"{dataset.name} has {n} rows, which are too few for a map: take 3 or more.")
+        raise InputError(f"{name} has {n} rows, which are too few for a map: take 3 or more.")
     if isinstance(embed, PCA) and columns < 2:
-        raise InputError(f"{dataset.name} has one column, but a map by PCA needs two: use --method tsne or umap.")
+        raise InputError(f"{name} has one column, but a map by PCA needs two: use --method tsne or umap.")
     if isinstance(embed, TSNE) and n < 3 * embed.perplexity:
         raise InputError(
             f"{n:,} rows are too few for perplexity {embed.perplexity:g}, which needs at least "
@@ -203,10 +208,8 @@ def check(recipe: Recipe, dataset: Dataset) -> None:
         raise InputError(
             f"n_clusters is {recipe.cluster.n_clusters} but there are only {n:,} rows: lower it or take more rows."
         )
-    if recipe.preprocess == "deskew" and dataset.image_shape is None:
-        raise InputError(
-            f"deskew needs images, but {dataset.name} has no image shape: give it one or use preprocess none."
-        )
+    if recipe.preprocess == "deskew" and image_shape is None:
+        raise InputError(f"deskew needs images, but {name} has no image shape: give it one or use preprocess none.")
 
 
 def _compile_ahead(recipe: Recipe) -> Future[None]:

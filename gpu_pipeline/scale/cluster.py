@@ -138,15 +138,31 @@ class Team:
                     seen, looked = self._lost(seen), seconds()
         except KilledWorker as error:
             partition = next(each for each in partitions if str(error.task).endswith(f"-{self.calls}-{each.index}"))
-            raise InputError(
-                f"{partition.name} (partition {partition.index}) ended its worker {ALLOWED_DEATHS + 1} times in the "
-                f"step {step}, most likely for want of memory: raise --memory or lower --workers, and start the same "
-                "command, which goes on where it was."
-            ) from None
+            raise _given_up(f"{partition.name} (partition {partition.index})", step) from None
         except FutureCancelledError:
-            raise Unavailable("the Dask cluster is gone: start the same command, which goes on where it was") from None
+            raise _GONE from None
         finally:
             self.client.cancel(list(under_way))
+
+    def draw(self, step: str, action: Callable[[], T]) -> T:
+        """Something that Dask spreads over the workers by itself.
+
+        Raises
+        ------
+        InputError
+            If workers died of it `ALLOWED_DEATHS` times and once more.
+        Unavailable
+            If the cluster is gone.
+        """
+        from distributed import KilledWorker
+        from distributed.client import FutureCancelledError
+
+        try:
+            return action()
+        except KilledWorker:
+            raise _given_up("a part of it", step) from None
+        except FutureCancelledError:
+            raise _GONE from None
 
     def _workers(self) -> set[str]:
         return set(self.client.scheduler_info(n_workers=-1)["workers"])
@@ -157,6 +173,16 @@ class Team:
         if lost := len(seen - now):
             self.note(f"{lost} worker{'s were' if lost > 1 else ' was'} lost and replaced; its partition is done again")
         return now
+
+
+_GONE = Unavailable("the Dask cluster is gone: start the same command, which goes on where it was")
+
+
+def _given_up(what: str, step: str) -> InputError:
+    return InputError(
+        f"{what} ended its worker {ALLOWED_DEATHS + 1} times in the step {step}, most likely for want of memory: raise "
+        "--memory or lower --workers, and start the same command, which goes on where it was."
+    )
 
 
 def check_installed() -> None:
@@ -237,7 +263,7 @@ def _reach(address: str) -> Client:
     from distributed import Client
 
     try:
-        return Client(address, timeout=10)
+        return Client(address, timeout=5)
     except (OSError, TimeoutError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise Unavailable(

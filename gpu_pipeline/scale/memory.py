@@ -21,6 +21,9 @@ PARENT, WORKER = 450 * MIB, 380 * MIB
 LANDMARK = 6_000
 """Bytes that a landmark takes while it is embedded, beside its row and its features."""
 
+DRAWING = 300 * MIB
+"""Bytes that a worker takes to draw: rows, a few grids of pixels, and the compiled loop."""
+
 PLACED = 40
 """Bytes on the disk that a placed row takes in its two tables."""
 
@@ -77,11 +80,12 @@ def parent_needs(source: Source, landmarks: int, components: int) -> int:
 
 
 def worker_needs(source: Source, landmarks: int, components: int) -> int:
-    """Bytes of a worker at its most, about: while it prepares, reduces and places its largest partition."""
+    """Bytes of a worker at its most, about: while it prepares and places its largest partition, or draws."""
     d, item = source.columns, np.dtype(source.dtype).itemsize
     rows = max(partition.rows for partition in source.partitions)
     partition = rows * (5 * d * item // 2 + 12 * components + 100)
-    return WORKER + partition + 24 * BLOCK * d + 24 * d * d + landmarks * (8 * components + 100) + 100 * MIB
+    placing = partition + 24 * BLOCK * d + 24 * d * d + landmarks * (8 * components + 100)
+    return WORKER + max(placing, DRAWING)
 
 
 def check_disk(folder: Path, source: Source, components: int) -> None:

@@ -12,6 +12,9 @@ from PIL import Image
 
 from ..render import Grid, Layer, View, paint, plan, prepare
 
+TOGETHER = 2_000_000
+"""Rows that are counted into one grid."""
+
 
 @dataclass(frozen=True)
 class Drawn:
@@ -39,7 +42,7 @@ class Drawn:
 
 def draw(drawn: Drawn, *, title: str, subtitle: str, width: int = 1100, height: int = 960) -> Image.Image:
     """The picture that `render.picture` makes of the same points, out of core on Dask's current scheduler."""
-    layer, inks = _layer(drawn)
+    layer, inks = layer_of(drawn)
     layout = plan(
         [layer],
         title=title,
@@ -56,16 +59,16 @@ def count(drawn: Drawn, inks: np.ndarray, n: int, view: View) -> Grid:
     import dask.dataframe
     import datashader
 
-    frame = dask.dataframe.read_parquet(
-        sorted(map(str, drawn.folder.glob("*.parquet"))), columns=["x", "y", drawn.column]
-    )
+    groups = _groups(sorted(drawn.folder.glob("*.parquet")))
     meta = pd.DataFrame({"x": np.empty(0, np.float32), "y": np.empty(0, np.float32), "ink": _ink(inks[:0], n)})
-    inked = frame.map_partitions(_with_ink, drawn.column, drawn.classes, inks, n, meta=meta)
+    inked = dask.dataframe.from_map(
+        _read, groups, column=drawn.column, classes=drawn.classes, inks=inks, n=n, meta=meta, enforce_metadata=False
+    )
     canvas = datashader.Canvas(view.width, view.height, view.x_range, view.y_range)
     return Grid(canvas.points(inked, "x", "y", datashader.by("ink", datashader.count())).values)
 
 
-def _layer(drawn: Drawn) -> tuple[Layer, np.ndarray]:
+def layer_of(drawn: Drawn) -> tuple[Layer, np.ndarray]:
     """A layer that has the key to all points, but only their corners; and the ink of each class."""
     rows = max(len(drawn.classes), 2)
     corners = np.repeat([drawn.low, drawn.high], [rows - 1, 1], axis=0).astype(np.float32)
@@ -78,10 +81,34 @@ def _layer(drawn: Drawn) -> tuple[Layer, np.ndarray]:
     return replace(layer, key=key), inks
 
 
-def _with_ink(frame: pd.DataFrame, column: str, classes: np.ndarray, inks: np.ndarray, n: int) -> pd.DataFrame:
-    values = frame[column].to_numpy()
-    codes = np.searchsorted(classes, values.astype(classes.dtype))
-    return frame[["x", "y"]].assign(ink=_ink(inks[codes], n))
+def _groups(files: Sequence[Path]) -> list[list[str]]:
+    """Consecutive files of some `TOGETHER` rows: each group has a grid of its own, which takes more than its rows."""
+    from pyarrow import parquet
+
+    groups: list[list[str]] = [[]]
+    rows = 0
+    for path in files:
+        more = parquet.read_metadata(path).num_rows
+        if groups[-1] and rows + more > TOGETHER:
+            groups.append([])
+            rows = 0
+        groups[-1].append(str(path))
+        rows += more
+    return groups
+
+
+def _read(files: list[str], column: str, classes: np.ndarray, inks: np.ndarray, n: int) -> pd.DataFrame:
+    """Some files of the table, as `render.aggregate` wants them."""
+    from pyarrow import parquet
+
+    x, y, codes = [], [], []
+    for file in files:
+        table = parquet.read_table(file, columns=["x", "y", column])
+        x.append(table["x"].to_numpy())
+        y.append(table["y"].to_numpy())
+        codes.append(inks[np.searchsorted(classes, table[column].to_numpy().astype(classes.dtype))])
+    columns = {"x": np.concatenate(x), "y": np.concatenate(y), "ink": _ink(np.concatenate(codes), n)}
+    return pd.DataFrame(columns, copy=False)
 
 
 def _ink(codes: np.ndarray, n: int) -> pd.Categorical:

@@ -128,7 +128,7 @@ class _Work:
             self._table(workers, surveyed, centers, judged, watch)
             record = self._record(surveyed, landmarks, placed, centers, judged, watch)
             with watch.step("draw"):
-                image = self._draw(surveyed, placed, judged, record)
+                image = workers.draw("draw", lambda: self._draw(surveyed, placed, judged, record))
             record.seconds.update(watch.spent)
         assert landmarks.path is not None
         tables = sorted((self.folder / "table").glob("*.parquet"))
@@ -331,11 +331,7 @@ def _check(recipe: Recipe, source: Source) -> None:
         raise InputError(f"{landmarks:,} landmarks cannot be drawn from {total:,} rows: take fewer.")
     if isinstance(recipe.embed, UMAP):
         raise InputError("a map by UMAP takes no new rows: use --method tsne or pca with --landmarks.")
-    how = source.recommended if recipe.preprocess == "auto" else recipe.preprocess
-    if how == "deskew" and source.image_shape is None:
-        raise InputError(
-            f"deskew needs images, but {source.name} has no image shape: give it one or use preprocess none."
-        )
+    pipeline.check_sizes(recipe, source.name, (landmarks, source.columns), source.image_shape)
 
 
 def _name(recipe: Recipe, source: Source) -> str:
