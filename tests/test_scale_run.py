@@ -245,7 +245,7 @@ def test_a_full_disk_and_then_a_damaged_partition(
     def no_large_files() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6))
 
-    code, said = finished(data, tmp_path, "--workers", "2", limit=no_large_files)
+    code, said = finished(data, tmp_path, "--workers", "1", limit=no_large_files)
     assert code == 2
     assert "cannot write to" in said
     assert "free some space" in said
