@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -47,11 +47,11 @@ class Observer:
 
 @dataclass
 class _Held:
-    """An array and the engine that holds it, None for the host's memory; and the axes it is on, if a PCA made it."""
+    """An array, the engine that holds it (None: the host's memory), and what that kept for other rows, on the host."""
 
     array: Any
     engine: ModuleType | None = None
-    axes: Axes | None = None
+    kept: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def host(self) -> np.ndarray:
         return np.asarray(self.array if self.engine is None else self.engine.get(self.array))
@@ -139,7 +139,7 @@ def run(
     clustered = embedded if recipe.cluster_on == "map" else features
     clusters = _engine_step("cluster", recipe.cluster, clustered, recipe, journal).host()
     on_host, embedding = features.host(), embedded.host()
-    reference = journal.step("keep", lambda: _keep(recipe, prepared, on_host, features.axes, embedding, embedded.axes))
+    reference = journal.step("keep", lambda: _keep(recipe, prepared, on_host, features.kept, embedding, embedded.kept))
     made = _finish(recipe, loaded, how, on_host, embedding, clusters, journal)
     return replace(made, _reference=reference)
 
@@ -236,7 +236,7 @@ def _engine_step(step: str, settings: Settings, X: _Held, recipe: Recipe, journa
             )
         journal.observer.end(step, journal.work.seconds[step])
         kept = {name: np.asarray(engine.get(array)) for name, array in output.keep.items()}
-        return replace(output, array=_Held(output.array, engine, Axes(**kept) if kept else None))
+        return replace(output, array=_Held(output.array, engine, kept))
 
     name, output = first_able(method, recipe.engine_of(step), attempt, journal.skip)
     journal.engines[step] = name
@@ -251,9 +251,9 @@ def _keep(
     recipe: Recipe,
     prepared: Preparation,
     features: np.ndarray,
-    reduction: Axes | None,
+    reduction: Mapping[str, np.ndarray],
     embedding: np.ndarray,
-    map_axes: Axes | None,
+    kept: Mapping[str, np.ndarray],
 ) -> Reference | None:
     """What new rows will be placed by; None for a map by UMAP, whose model cannot be kept."""
     settings = recipe.embed
@@ -264,8 +264,8 @@ def _keep(
         embedding,
         settings,
         preparation=prepared,
-        reduction=reduction,
-        map_axes=map_axes,
+        reduction=Axes(**reduction) if reduction else None,
+        kept=kept,
         seed=recipe.seed,
     )
 

@@ -40,7 +40,7 @@ UPWARD = {("record", "store")}
 
 INSIDE_ENGINES = {
     ("machine", "engines.probe"),
-    *(("placing", f"engines.mesh.{name}") for name in ("index", "place", "project")),
+    *(("placing", f"engines.mesh.{name}") for name in ("affinities", "index", "place", "project")),
 }
 """Who reaches past the table of engines: the record says which GPU there is, and mesh places new rows on any map."""
 

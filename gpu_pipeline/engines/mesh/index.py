@@ -140,9 +140,9 @@ def build(X: np.ndarray, seed: int, threads: int) -> Index:
     return Index(rows, center, order, counts, centers, shown, pack(rows, order, counts))
 
 
-def restore(X: np.ndarray, arrays: Mapping[str, np.ndarray]) -> Index:
-    """The index of the rows of X from what `Index.arrays` gave."""
-    rows = np.ascontiguousarray(X - arrays["center"])
+def restore(rows: np.ndarray, arrays: Mapping[str, np.ndarray]) -> Index:
+    """An index from its rows less their `center`, float32, and what `Index.arrays` gave."""
+    rows = np.ascontiguousarray(rows)
     return Index(rows, panels=pack(rows, arrays["order"], arrays["counts"]), **arrays)
 
 
