@@ -131,7 +131,7 @@ def run(
     for sentence in loaded.notes:
         journal.note(sentence)
     how = loaded.recommended if recipe.preprocess == "auto" else recipe.preprocess
-    prepared = Preparation(how, loaded.X.shape[1], limits_of(loaded.X), loaded.image_shape)
+    prepared = Preparation(how, loaded.X.shape[1], limits_of(loaded.X), loaded.image_shape, loaded.columns)
     X = journal.step("preprocess", lambda: preprocess(loaded.X, how, prepared.image_shape, prepared.limits))
     features = _reduce(recipe, _Held(X), journal)
     journal.step("compile", compiled.result)

@@ -20,7 +20,7 @@ LAYERS = (
     ("dashboard",),
     ("doctor", "page", "progress", "sklearn"),
     ("report",),
-    ("pipeline",),
+    ("pipeline", "placed"),
     ("store",),
     ("record",),
     ("compare", "placing", "render", "scoring"),
@@ -29,7 +29,7 @@ LAYERS = (
     ("preprocess",),
     ("datasets",),
     ("metrics",),
-    ("affinities",),
+    ("affinities", "drafts"),
     ("nearness",),
     ("compiling", "errors", "methods", "timing"),
 )

@@ -29,12 +29,15 @@ class Preparation:
         What became 0 and 1.
     image_shape
         Height and width, if rows are images.
+    names
+        Names of the columns, if the rows were of a table.
     """
 
     how: str
     columns: int
     limits: tuple[float, float]
     image_shape: tuple[int, int] | None = None
+    names: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
