@@ -48,9 +48,9 @@ class PlacedSet:
     ----------
     record
         `run` (its folder's name), `reference` (rows and content hash of its data), `dataset` (what was placed, as in a
-        run's record), `seconds` by stage, `rows_per_second` (kernels compiled), `far` (`beyond` which novelty, `count`, `share`),
-        `label_accuracy` (`placed` and the `reference`'s own; None without labels in both), `notes`, `machine`,
-        `created`.
+        run's record), `seconds` by stage, `rows_per_second` (of "prepare" and "place"), `far` (`beyond` which novelty,
+        `count`, `share`), `label_accuracy` (`placed` and the `reference`'s own; None without labels in both), `notes`,
+        `machine`, `created`.
     points
         One row a placed one: `row` (index in its data set), `x`, `y`, `label` (if its data have labels), `vote` (if the
         run has: the label of most of the 10 nearest reference points on the map), `cluster` (that of the nearest

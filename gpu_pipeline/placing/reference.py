@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 COPY = 1e-4
 """A row this near to a reference row, as a share of what is usual there, is that row but for rounding."""
 
-_BATCH = 32_768  # New rows that are worked on together.
+_BATCH = 32_768  # New rows that are placed together.
+_PART = 2_048  # New rows that one thread prepares at a time.
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,14 +150,18 @@ class Reference:
         X, threads = np.asanyarray(X), threads or engines.threads()
         _check(X, self.columns, "columns")
         features = np.empty((len(X), self.index.X.shape[1]), np.float32)
-        for part in slices(len(X), _BATCH):
+
+        def fill(part: slice) -> None:
             prepared = X[part]
             if self.preparation is not None:
                 how = self.preparation
                 prepared = preprocess(prepared, how.how, how.image_shape, how.limits)
             if self.reduction is not None:
-                prepared = project(prepared, self.reduction.mean, self.reduction.axes, threads)
+                prepared = project(prepared, self.reduction.mean, self.reduction.axes, 1)
             features[part] = prepared
+
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(fill, slices(len(X), _PART)))  # What a thread raised is raised here.
         return features
 
     def place(self, X: np.ndarray, threads: int | None = None) -> Placed:
