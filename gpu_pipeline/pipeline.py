@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -47,11 +47,11 @@ class Observer:
 
 @dataclass
 class _Held:
-    """An array and the engine that holds it, None for the host's memory; and the axes it is on, if a PCA made it."""
+    """An array, the engine that holds it (None: the host's memory), and what that kept for other rows, on the host."""
 
     array: Any
     engine: ModuleType | None = None
-    axes: Axes | None = None
+    kept: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def host(self) -> np.ndarray:
         return np.asarray(self.array if self.engine is None else self.engine.get(self.array))
@@ -133,7 +133,7 @@ def run(
     for sentence in loaded.notes:
         journal.note(sentence)
     how = loaded.recommended if recipe.preprocess == "auto" else recipe.preprocess
-    prepared = Preparation(how, loaded.X.shape[1], limits_of(loaded.X), loaded.image_shape)
+    prepared = Preparation(how, loaded.X.shape[1], limits_of(loaded.X), loaded.image_shape, loaded.columns)
     X = journal.step("preprocess", lambda: preprocess(loaded.X, how, prepared.image_shape, prepared.limits))
     features = _reduce(recipe, _Held(X), journal)
     journal.step("compile", compiled.result)
@@ -162,7 +162,8 @@ def run_reduced(
     check(recipe, dataset)
     features = journal.step("reduce", lambda: features_of(dataset.X, prepared, reduction))
     journal.step("compile", compiled.result)
-    return _map(recipe, dataset, prepared, _Held(features, axes=reduction), journal)
+    kept = {} if reduction is None else {"mean": reduction.mean, "axes": reduction.axes}
+    return _map(recipe, dataset, prepared, _Held(features, kept=kept), journal)
 
 
 def _map(recipe: Recipe, dataset: Dataset, prepared: Preparation, features: _Held, journal: _Journal) -> Run:
@@ -171,7 +172,7 @@ def _map(recipe: Recipe, dataset: Dataset, prepared: Preparation, features: _Hel
     clustered = embedded if recipe.cluster_on == "map" else features
     clusters = _engine_step("cluster", recipe.cluster, clustered, recipe, journal).host()
     on_host, embedding = features.host(), embedded.host()
-    reference = journal.step("keep", lambda: _keep(recipe, prepared, on_host, features.axes, embedding, embedded.axes))
+    reference = journal.step("keep", lambda: _keep(recipe, prepared, on_host, features.kept, embedding, embedded.kept))
     made = _finish(recipe, dataset, prepared.how, on_host, embedding, clusters, journal)
     return replace(made, _reference=reference)
 
@@ -271,7 +272,7 @@ def _engine_step(step: str, settings: Settings, X: _Held, recipe: Recipe, journa
             )
         journal.observer.end(step, journal.work.seconds[step])
         kept = {name: np.asarray(engine.get(array)) for name, array in output.keep.items()}
-        return replace(output, array=_Held(output.array, engine, Axes(**kept) if kept else None))
+        return replace(output, array=_Held(output.array, engine, kept))
 
     name, output = first_able(method, recipe.engine_of(step), attempt, journal.skip)
     journal.engines[step] = name
@@ -286,9 +287,9 @@ def _keep(
     recipe: Recipe,
     prepared: Preparation,
     features: np.ndarray,
-    reduction: Axes | None,
+    reduction: Mapping[str, np.ndarray],
     embedding: np.ndarray,
-    map_axes: Axes | None,
+    kept: Mapping[str, np.ndarray],
 ) -> Reference | None:
     """What new rows will be placed by; None for a map by UMAP, whose model cannot be kept."""
     settings = recipe.embed
@@ -299,8 +300,8 @@ def _keep(
         embedding,
         settings,
         preparation=prepared,
-        reduction=reduction,
-        map_axes=map_axes,
+        reduction=Axes(**reduction) if reduction else None,
+        kept=kept,
         seed=recipe.seed,
     )
 

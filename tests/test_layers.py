@@ -20,7 +20,7 @@ LAYERS = (
     ("dashboard",),
     ("doctor", "page", "progress", "sklearn"),
     ("report", "scale"),
-    ("pipeline",),
+    ("pipeline", "placed"),
     ("store",),
     ("record",),
     ("compare", "placing", "render", "scoring"),
@@ -29,7 +29,7 @@ LAYERS = (
     ("preprocess",),
     ("datasets",),
     ("metrics",),
-    ("affinities",),
+    ("affinities", "drafts"),
     ("contingency", "nearness"),
     ("compiling", "errors", "methods", "timing"),
 )
@@ -40,7 +40,7 @@ UPWARD = {("record", "store")}
 
 INSIDE_ENGINES = {
     ("machine", "engines.probe"),
-    *(("placing", f"engines.mesh.{name}") for name in ("index", "place", "project")),
+    *(("placing", f"engines.mesh.{name}") for name in ("affinities", "index", "place", "project")),
 }
 """Who reaches past the table of engines: the record says which GPU there is, and mesh places new rows on any map."""
 

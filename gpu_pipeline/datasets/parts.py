@@ -174,7 +174,16 @@ def read(path: Path, pick: Pick, wanted: Columns) -> Dataset:
     assert at == len(rows)
     y = np.concatenate(labels) if labels else None
     return Dataset(
-        parts.name, X, y, rows, parts.total, parts.image_shape, parts.recommended, path.name, notes=parts.notes
+        parts.name,
+        X,
+        y,
+        rows,
+        parts.total,
+        parts.image_shape,
+        parts.recommended,
+        path.name,
+        parts.notes,
+        None if parts.array else parts.features,
     )
 
 

@@ -86,8 +86,9 @@ class Output:
     notes
         Sentences on settings that this engine could not take as asked.
     keep
-        Arrays of the engine's own kind that do the same to other rows, float32: of `pca` the `mean` (columns,) and
-        the `axes` (columns, n_components).
+        Arrays of the engine's own kind that help to do the same to other rows, float32: of `pca` the `mean` (columns,)
+        and the `axes` (columns, n_components); of `tsne`, unless they have to be found anew, `beta` and `level` (n,),
+        see `mesh.affinities.Widths`.
     """
 
     array: Any

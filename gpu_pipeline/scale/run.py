@@ -202,8 +202,9 @@ class _Work:
                 image_shape=source.image_shape,
                 recommended=source.recommended,
                 source=Path(source.path).name,
+                columns=source.names,
             )
-            prepared = Preparation(self.how, source.columns, surveyed.limits, source.image_shape)
+            prepared = Preparation(self.how, source.columns, surveyed.limits, source.image_shape, source.names)
             with watch.step("embed"):
                 made = pipeline.run_reduced(recipe, dataset, prepared, surveyed.reduction, observer=self.observer)
                 store.save(made, home)

@@ -85,6 +85,11 @@ class Source:
         """Rows of all partitions."""
         return sum(partition.rows for partition in self.partitions)
 
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """Names of the columns, if rows are spread over them."""
+        return None if self.parquet is None or self.parquet.array else self.parquet.features
+
     def read(self, partition: Partition) -> tuple[np.ndarray, np.ndarray | None]:
         """Rows as they are stored, (rows, columns), and their labels or None.
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...compiling import kernel, part
-from .affinities import Edges, _search_bandwidths
+from .affinities import Edges, Widths, conditional
 from .cpu import Map
 from .kernels import _read
 from .simd import LANES, load, splat, total
@@ -26,6 +26,7 @@ STEPS = 100
 TOLERANCE = 1e-3
 """A point has come to rest when it moves less than this, in units of the map."""
 
+_RANKS = (-1, 0, 3, 8)  # Neighbours that a point starts at; -1 is their mean.
 _LONGEST = np.float32(2)  # A step at most; the repulsion is known only near by.
 _GROWTH, _CUT, _MOST_GAIN = np.float32(1.2), np.float32(0.5), np.float32(2)
 _ZERO, _ONE, _HALF, _LEAST = np.float32(0), np.float32(1), np.float32(0.5), np.float32(1e-30)
@@ -76,11 +77,12 @@ def field_of(embedding: np.ndarray) -> Field:
     return Field(potential, grid.sides, grid.padded[1], origin, grid.spacing, grid.offset * n, n / laid.z)
 
 
-def affinities(squares: np.ndarray, perplexity: float, threads: int) -> np.ndarray:
-    """Affinities of each row to its neighbours at these squared distances, (m, k) float32; their sum is 1."""
-    p = np.empty(squares.shape, np.float32)
-    bounds = np.arange(threads + 1) * len(squares) // threads
-    together(threads, lambda t: _search_bandwidths(squares, float(perplexity), bounds[t], bounds[t + 1], p))
+def affinities(indices: np.ndarray, squares: np.ndarray, perplexity: float, widths: Widths, threads: int) -> np.ndarray:
+    """Affinities of new rows to their neighbours, (m, k) float32: half of what they have for the neighbours, whose sum
+    is 1, and half of what the neighbours would have for them."""
+    p = conditional(squares, perplexity, threads)
+    bounds = np.arange(threads + 1) * len(p) // threads
+    together(threads, lambda t: _add_back(bounds[t], bounds[t + 1], indices, squares, widths.beta, widths.level, p))
     return p
 
 
@@ -101,6 +103,16 @@ def settle(
     return placed
 
 
+@kernel
+def _add_back(start, stop, indices, squares, beta, level, p):  # type: ignore[no-untyped-def]
+    """Make p_j|i of some rows (p_j|i + p_i|j) / 2, where row i is one more of those that share j's affinity."""
+    for i in range(start, stop):
+        for a in range(indices.shape[1]):
+            j = indices[i, a]
+            share = np.exp(-min(level[j] - beta[j] * squares[i, a], np.float32(60)))
+            p[i, a] = (p[i, a] + _ONE / (_ONE + share)) * _HALF
+
+
 @part
 def _pull(xs, ys, p, x, y):  # type: ignore[no-untyped-def]
     """Sums of p w (y_j - y), along x and y, and of p w."""
@@ -114,64 +126,75 @@ def _pull(xs, ys, p, x, y):  # type: ignore[no-untyped-def]
 
 
 @part
-def _strain(xs, ys, p, x, y):  # type: ignore[no-untyped-def]
-    """Sum of p log(1 + |y - y_j|^2)."""
-    strain = _ZERO
+def _push(potential, shape, geometry, x, y):  # type: ignore[no-untyped-def]
+    """The energy of the repulsion at a place, and half its slopes; beyond the grid what they are at its rim."""
+    nodes, strength = np.float32(geometry[2]), np.float32(geometry[3])
+    u = min(max((x - np.float32(geometry[0])) * nodes, _ONE), np.float32(shape[0] - 3))
+    v = min(max((y - np.float32(geometry[1])) * nodes, _ONE), np.float32(shape[1] - 3))
+    s, slope_x, slope_y = _read(potential, shape[2], u, v, (_ZERO, _ZERO, _ZERO, _ZERO, _ZERO, _ZERO, _ZERO))
+    half = _HALF * strength * nodes
+    return strength * s, half * slope_x, half * slope_y
+
+
+@part
+def _energy(xs, ys, p, potential, shape, geometry, x, y):  # type: ignore[no-untyped-def]
+    """What a point at (x, y) has to lower."""
+    strain = _push(potential, shape, geometry, x, y)[0]
     for k in range(xs.shape[0]):
         dx, dy = xs[k] - x, ys[k] - y
         strain += p[k] * np.log(_ONE + dx * dx + dy * dy)
     return strain
 
 
+@part
+def _fall(xs, ys, p, potential, shape, geometry, steps, tolerance, x, y):  # type: ignore[no-untyped-def]
+    """Where a point that starts at (x, y) comes to rest.
+
+    A step is lengthened while the steps agree and halved when they do not.
+    """
+    before_x, before_y, gain = _ZERO, _ZERO, _ONE
+    for _ in range(steps):
+        pull_x, pull_y, curvature = _pull(xs, ys, p, x, y)
+        _, push_x, push_y = _push(potential, shape, geometry, x, y)
+        step_x, step_y = (pull_x - push_x) / max(curvature, _LEAST), (pull_y - push_y) / max(curvature, _LEAST)
+        if step_x * before_x + step_y * before_y < 0:
+            gain *= _CUT
+        else:
+            gain = min(gain * _GROWTH, _MOST_GAIN)
+        before_x, before_y = step_x, step_y
+        length = gain * np.sqrt(step_x * step_x + step_y * step_y)
+        part = gain * min(_ONE, _LONGEST / max(length, _LEAST))
+        x, y = x + part * step_x, y + part * step_y
+        if length < tolerance:
+            break
+    return x, y
+
+
 @kernel
 def _settle(start, stop, indices, p, points, potential, shape, geometry, steps, tolerance, placed):  # type: ignore[no-untyped-def]
-    """Move the points `start` to `stop` to rest.
+    """Move the points `start` to `stop` to rest: from the mean of their neighbours and from the nearest, the fourth and
+    the ninth of them, of which the end with the least energy counts.
 
-    `shape` holds the nodes along x and y and the stride, `geometry` the origin, the nodes per unit and n / (e Z).
+    Neighbours on two islands have their mean in the sea between. `shape` holds the nodes along x and y and the stride,
+    `geometry` the origin, the nodes per unit and n / (e Z).
     """
     k = indices.shape[1]
     room = -(-k // LANES) * LANES
-    xs, ys, weights = np.zeros(room, np.float32), np.zeros(room, np.float32), np.zeros(room, np.float32)
-    x0, y0, nodes = np.float32(geometry[0]), np.float32(geometry[1]), np.float32(geometry[2])
-    last_u, last_v = np.float32(shape[0] - 3), np.float32(shape[1] - 3)
-    push = np.float32(geometry[3] * geometry[2] / 2)
-    repulsion = np.float32(geometry[3])
-    alone = (_ZERO, _ZERO, _ZERO, _ZERO, _ZERO, _ZERO, _ZERO)
+    xs, ys, pull = np.zeros(room, np.float32), np.zeros(room, np.float32), np.zeros(room, np.float32)
     for i in range(start, stop):
-        mean_x, mean_y = _ZERO, _ZERO
+        x, y, weight = _ZERO, _ZERO, _ZERO
         for a in range(k):
             j = indices[i, a]
-            xs[a], ys[a], weights[a] = points[j, 0], points[j, 1], p[i, a]
-            mean_x += p[i, a] * points[j, 0]
-            mean_y += p[i, a] * points[j, 1]
-        # Neighbours on two islands have their mean in the sea between.
-        x, y, least = mean_x, mean_y, np.float32(np.inf)
-        for candidate in range(2):
-            at_x, at_y = (mean_x, mean_y) if candidate == 0 else (xs[0], ys[0])
-            u = min(max((at_x - x0) * nodes, _ONE), last_u)
-            v = min(max((at_y - y0) * nodes, _ONE), last_v)
-            energy = _strain(xs, ys, weights, at_x, at_y)
-            energy += repulsion * _read(potential, shape[2], u, v, alone)[0]
-            if energy < least:
-                x, y, least = at_x, at_y, energy
-        before_x, before_y, gain = _ZERO, _ZERO, _ONE
-        for _ in range(steps):
-            pull_x, pull_y, curvature = _pull(xs, ys, weights, x, y)
-            u = min(max((x - x0) * nodes, _ONE), last_u)
-            v = min(max((y - y0) * nodes, _ONE), last_v)
-            _, slope_x, slope_y = _read(potential, shape[2], u, v, alone)
-            step_x = (pull_x - push * slope_x) / max(curvature, _LEAST)
-            step_y = (pull_y - push * slope_y) / max(curvature, _LEAST)
-            if step_x * before_x + step_y * before_y < 0:
-                gain *= _CUT
-            else:
-                gain = min(gain * _GROWTH, _MOST_GAIN)
-            before_x, before_y = step_x, step_y
-            step_x, step_y = gain * step_x, gain * step_y
-            length = np.sqrt(step_x * step_x + step_y * step_y)
-            if length > _LONGEST:
-                step_x, step_y = step_x * (_LONGEST / length), step_y * (_LONGEST / length)
-            x, y = x + step_x, y + step_y
-            if length < tolerance:
+            xs[a], ys[a], pull[a] = points[j, 0], points[j, 1], p[i, a]
+            x, y, weight = x + pull[a] * xs[a], y + pull[a] * ys[a], weight + pull[a]
+        x, y = x / weight, y / weight
+        least = np.float32(np.inf)
+        for rank in _RANKS:
+            if rank >= k:
                 break
-        placed[i, 0], placed[i, 1] = x, y
+            if rank >= 0:
+                x, y = xs[rank], ys[rank]
+            x, y = _fall(xs, ys, pull, potential, shape, geometry, steps, tolerance, x, y)
+            energy = _energy(xs, ys, pull, potential, shape, geometry, x, y)
+            if energy < least:
+                placed[i, 0], placed[i, 1], least = x, y, energy

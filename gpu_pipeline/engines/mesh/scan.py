@@ -1,9 +1,7 @@
 """Which of many points are nearest to a query: products of eight queries with thirty-two points in registers, and a
 selection that looks only at what is nearer than the worst neighbour so far.
 
-What a query is shown, and in which order, is what its own group asks for; the rest of a query's group changes nothing
-else about its answer. Who gives all queries of a group the same clusters gets answers that depend on nothing but the
-query.
+A query is shown what any of the eight asks for, in an order that depends on all of them; `index` has no such groups.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ from ...compiling import kernel, part
 from .simd import LANES, PANELS, QUERIES, below, products
 from .team import together
 
-_EMPTY, _LIMIT = np.float32(3.3e38), np.float32(3e38)  # Not infinite: LLVM is told that nothing is.
+_EMPTY, LIMIT = np.float32(3.3e38), np.float32(3e38)  # Not infinite: LLVM is told that nothing is.
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ def pack(X: np.ndarray, order: np.ndarray, counts: np.ndarray) -> Panels:
 
 
 @part
-def _select(keys, ids, size, k):  # type: ignore[no-untyped-def]
+def select(keys, ids, size, k):  # type: ignore[no-untyped-def]
     """Bring the k least of `size` keys to the front; the greatest of them."""
     low, high = 0, size - 1
     while low < high:
@@ -96,7 +94,7 @@ def _ask(probes, every, first, group, stamps, wanted):  # type: ignore[no-untype
 
 
 @part
-def _keep(keys, places, panel, q, name, limit, best, ids, size):  # type: ignore[no-untyped-def]
+def keep(keys, places, panel, q, name, limit, best, ids, size):  # type: ignore[no-untyped-def]
     """Add to a query's list what is below its limit among the 32 points of two panels; the new length."""
     for half in range(PANELS):
         o = (q * PANELS + half) * LANES
@@ -112,7 +110,7 @@ def _keep(keys, places, panel, q, name, limit, best, ids, size):  # type: ignore
 
 
 @part
-def _square(a, b):  # type: ignore[no-untyped-def]
+def square(a, b):  # type: ignore[no-untyped-def]
     """Squared distance of two rows, from their differences: exact for copies, unlike the keys."""
     total = np.float32(0)
     for column in range(a.shape[0]):
@@ -137,7 +135,7 @@ def _scan(start, stop, queries, names, probes, every, panels, norms, places, sta
     for group in range(start, stop):
         first = group * QUERIES
         sizes[:] = 0
-        limits[:] = _LIMIT
+        limits[:] = LIMIT
         for number in range(_ask(probes, every, first, group, stamps, wanted)):
             c = wanted[number]
             for panel in range(starts[c], starts[c + 1], PANELS):
@@ -146,18 +144,18 @@ def _scan(start, stop, queries, names, probes, every, panels, norms, places, sta
                         keys[q * PANELS * LANES + lane] = norms[panel * LANES + lane]
                 products(flat, first * columns, panels, panel * columns * LANES, columns, keys, 0)
                 for q in range(QUERIES):
-                    sizes[q] = _keep(keys, places, panel, q, names[first + q], limits[q], best[q], ids[q], sizes[q])
+                    sizes[q] = keep(keys, places, panel, q, names[first + q], limits[q], best[q], ids[q], sizes[q])
                     if sizes[q] > room - PANELS * LANES:
-                        limits[q] = _select(best[q], ids[q], sizes[q], k)
+                        limits[q] = select(best[q], ids[q], sizes[q], k)
                         sizes[q] = k
         for q in range(min(QUERIES, indices.shape[0] - first)):
             if sizes[q] < k:
                 indices[first + q, 0] = -1
                 continue
-            _select(best[q], ids[q], sizes[q], k)
+            select(best[q], ids[q], sizes[q], k)
             for r in range(k):
                 j = ids[q, r]
-                indices[first + q, r], distances[first + q, r] = j, _square(queries[first + q], X[j])
+                indices[first + q, r], distances[first + q, r] = j, square(queries[first + q], X[j])
 
 
 def search(
