@@ -30,6 +30,9 @@ ROOT = Path(__file__).parents[1]
 DASHBOARD = "-dashboard.jsonl"
 """How the file of `benchmarks/dashboard.py` ends: its lines are of another kind."""
 
+SCALE = "-scale.jsonl"
+"""The same of `benchmarks/scale.py`."""
+
 CAPTIONS = {
     "growth": "Time against the number of points, both logarithmic. Beside each engine the slope: 1 is in proportion.",
     "trade": "Speed against quality: left is faster. Grey is the Pareto front, where no engine is better in both.",
@@ -60,6 +63,8 @@ def gather(paths: Sequence[Path]) -> Report:
     found: list[Machine] = []
     dashboard = []
     for path in paths:
+        if path.name.endswith(SCALE):
+            continue  # written into docs/scale.md by benchmarks/scale.py itself
         if path.name.endswith(DASHBOARD):
             dashboard += _dashboard_lines(path)
         else:

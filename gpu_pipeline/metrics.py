@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from . import contingency
 from .affinities import joint_probabilities as joint_probabilities
 from .affinities import kl_divergence as kl_divergence
 from .errors import InputError
@@ -85,10 +86,7 @@ def accuracy(labels: np.ndarray, clusters: np.ndarray) -> float:
     ----------
     Kuhn 1955 (the assignment problem), doi:10.1002/nav.3800020109.
     """
-    from scipy.optimize import linear_sum_assignment
-
-    counts = confusion(labels, clusters)[2]
-    return float(counts[linear_sum_assignment(counts, maximize=True)].sum() / counts.sum())
+    return contingency.accuracy(confusion(labels, clusters)[2])
 
 
 def purity(labels: np.ndarray, clusters: np.ndarray) -> float:
@@ -97,8 +95,7 @@ def purity(labels: np.ndarray, clusters: np.ndarray) -> float:
     Range 0 to 1; chance is the share of the largest class, and more with many small clusters: one cluster
     for each row has 1.
     """
-    counts = confusion(labels, clusters)[2]
-    return float(counts.max(axis=0).sum() / counts.sum())
+    return contingency.purity(confusion(labels, clusters)[2])
 
 
 def misfits(labels: np.ndarray, clusters: np.ndarray) -> np.ndarray:
@@ -183,17 +180,34 @@ def silhouette_samples(points: np.ndarray, clusters: np.ndarray, queries: np.nda
     by_cluster = places[np.argsort(codes, kind="stable")]
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     rows = np.arange(len(places)) if queries is None else np.asarray(queries)
-    result = np.zeros(len(rows))
+    result = np.empty(len(rows))
     for part in slices(len(rows), max(1, 2**22 // len(places))):
         own = codes[rows[part]]
-        line = np.arange(len(own))
         sums = np.add.reduceat(cdist(places[rows[part]], by_cluster), starts, axis=1)
-        a = sums[line, own] / np.maximum(sizes[own] - 1, 1)
-        means = sums / sizes
-        means[line, own] = np.inf
-        b = means.min(axis=1)
-        scale = np.maximum(a, b)
-        np.divide(b - a, scale, out=result[part], where=(sizes[own] > 1) & (scale > 0))
+        result[part] = silhouettes(sums, own, sizes)
+    return result
+
+
+def silhouettes(sums: np.ndarray, own: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Silhouette coefficients from sums of distances, (m,) float64; see `silhouette_samples`.
+
+    Parameters
+    ----------
+    sums
+        (m, clusters) sum of the distances of each query to all points of each cluster.
+    own
+        (m,) cluster of each query.
+    sizes
+        (clusters,) points of each cluster, at least 1.
+    """
+    line = np.arange(len(own))
+    a = sums[line, own] / np.maximum(sizes[own] - 1, 1)
+    means = sums / sizes
+    means[line, own] = np.inf
+    b = means.min(axis=1)
+    scale = np.maximum(a, b)
+    result = np.zeros(len(own))
+    np.divide(b - a, scale, out=result, where=(sizes[own] > 1) & (scale > 0))
     return result
 
 
@@ -234,14 +248,18 @@ def label_accuracy(labels: np.ndarray, lists: np.ndarray, k: int = 10, queries: 
     """
     codes = np.unique(labels, return_inverse=True)[1]
     rows = np.arange(len(codes)) if queries is None else np.asarray(queries)
-    right = 0
-    for part in slices(len(rows), 16_384):
-        near = codes[lists[part, :k]]
+    return float((vote(codes, lists, k) == codes[rows]).mean())
+
+
+def vote(labels: np.ndarray, lists: np.ndarray, k: int = 10) -> np.ndarray:
+    """The most frequent label among the k nearest neighbours of each point, (m,); of equals that of the nearest."""
+    winners = np.empty(len(lists), labels.dtype)
+    for part in slices(len(lists), 16_384):
+        near = labels[lists[part, :k]]
         votes = (near[:, :, None] == near[:, None, :]).sum(axis=2)
         # argmax takes the first of equals: the nearest.
-        winner = near[np.arange(len(near)), votes.argmax(axis=1)]
-        right += int((winner == codes[rows[part]]).sum())
-    return right / len(rows)
+        winners[part] = near[np.arange(len(near)), votes.argmax(axis=1)]
+    return winners
 
 
 def trustworthiness(X: np.ndarray, embedding: np.ndarray, k: int = 15, queries: np.ndarray | None = None) -> float:
@@ -275,6 +293,11 @@ def trustworthiness(X: np.ndarray, embedding: np.ndarray, k: int = 15, queries: 
     if not 1 <= k < n / 2:
         raise InputError(f"k is {k} but must be at least 1 and less than half the number of rows, {n:,}: change k.")
     rows = np.arange(n) if queries is None else np.asarray(queries)
-    ranks = rank_in(X, rows, map_neighbors(embedding, k, rows))
+    return trust(rank_in(X, rows, map_neighbors(embedding, k, rows)), n)
+
+
+def trust(ranks: np.ndarray, n: int) -> float:
+    """Trustworthiness from the ranks in the data, (m, k), of k neighbours on the map, among n rows."""
+    m, k = ranks.shape
     excess = np.maximum(ranks - k, 0).sum(dtype=np.int64)
-    return float(1 - 2 * excess / (len(rows) * k * (2 * n - 3 * k - 1)))
+    return float(1 - 2 * excess / (m * k * (2 * n - 3 * k - 1)))

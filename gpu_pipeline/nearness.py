@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -44,28 +44,58 @@ def map_neighbors(embedding: np.ndarray, k: int, queries: np.ndarray | None = No
     return others
 
 
+def nearest_places(embedding: np.ndarray, places: np.ndarray, k: int) -> np.ndarray:
+    """The k points of a map nearest to each of some places, (m, 2), nearest first, (m, k) int32; k is at most n."""
+    from scipy.spatial import cKDTree
+
+    _, indices = cKDTree(np.asarray(embedding, dtype=np.float64)).query(places, np.arange(1, k + 1), workers=-1)
+    return np.asarray(indices, dtype=np.int32)
+
+
 def rank_in(X: np.ndarray, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Rank of each of `others`, (m, k), among all rows of X by distance from `rows`, (m,); the nearest has 1.
 
     Squared distances come from matrix products of centred rows in double precision. Two are taken as equal
     when they differ by less than the rounding of that product, so that duplicates share a rank.
     """
-    m, d = len(rows), X.shape[1]
     centre = X.mean(axis=0, dtype=np.float64)
-    rounding = 1 + (d + 4) * np.finfo(np.float64).eps
     Q = X[rows] - centre
-    limits = np.stack([((X[other] - centre - Q) ** 2).sum(axis=1) for other in others.T], axis=1)
-    limits -= rounding * (Q**2).sum(axis=1, keepdims=True)
+    limits = rank_limits(Q, (X[other] - centre for other in others.T))
     ranks = np.ones(others.shape, dtype=np.int64)
     for columns in slices(len(X), 65_536):
-        B = X[columns] - centre
-        squares = rounding * (B**2).sum(axis=1)
-        for part in slices(m, 64):
-            D = (-2 * Q[part]) @ B.T
-            D += squares
-            own = rows[part] - columns.start
-            here = (own >= 0) & (own < len(B))
-            D[here, own[here]] = np.inf
-            for line, limit, rank in zip(D, limits[part], ranks[part], strict=True):
-                rank += [np.count_nonzero(line < value) for value in limit]
+        ranks += nearer(Q, limits, X[columns] - centre, rows - columns.start)
     return ranks
+
+
+def rank_limits(Q: np.ndarray, others: Iterable[np.ndarray]) -> np.ndarray:
+    """What `nearer` holds distances against, (m, k), for the rows Q, (m, d), and k others of each, (m, d) at a time."""
+    limits = np.stack([((other - Q) ** 2).sum(axis=1) for other in others], axis=1)
+    return np.asarray(limits - _rounding(Q.shape[1]) * (Q**2).sum(axis=1, keepdims=True))
+
+
+def nearer(Q: np.ndarray, limits: np.ndarray, B: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """How many of some rows are nearer to each query than each of its others, (m, k) int64.
+
+    Parameters
+    ----------
+    Q, limits
+        (m, d) centred queries, float64, and the (m, k) limits of their others from `rank_limits`.
+    B
+        (n, d) rows, centred as Q is.
+    own
+        (m,) place of each query among the rows of B, out of range where it is none of them: it is not counted.
+    """
+    counts = np.zeros(limits.shape, dtype=np.int64)
+    squares = _rounding(Q.shape[1]) * (B**2).sum(axis=1)
+    for part in slices(len(Q), 64):
+        D = (-2 * Q[part]) @ B.T
+        D += squares
+        here = (own[part] >= 0) & (own[part] < len(B))
+        D[here, own[part][here]] = np.inf
+        for line, limit, count in zip(D, limits[part], counts[part], strict=True):
+            count += [np.count_nonzero(line < value) for value in limit]
+    return counts
+
+
+def _rounding(d: int) -> float:
+    return float(1 + (d + 4) * np.finfo(np.float64).eps)

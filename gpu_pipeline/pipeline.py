@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +18,8 @@ from .engines import Output, Progress, candidates, engine_name, first_able, load
 from .errors import EngineFailed, InputError, Unavailable
 from .machine import facts
 from .methods import PCA, TSNE, UMAP, Settings
-from .preprocess import preprocess
+from .placing import Axes, Preparation, Reference, features_of
+from .preprocess import limits_of, preprocess
 from .recipe import Recipe
 from .record import Record, Run
 from .scoring import score
@@ -46,10 +47,11 @@ class Observer:
 
 @dataclass
 class _Held:
-    """An array and the engine that holds it; None is the host's memory."""
+    """An array, the engine that holds it (None: the host's memory), and what that kept for other rows, on the host."""
 
     array: Any
     engine: ModuleType | None = None
+    kept: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def host(self) -> np.ndarray:
         return np.asarray(self.array if self.engine is None else self.engine.get(self.array))
@@ -127,6 +129,8 @@ def run(
         If an engine that the recipe names cannot be used, does not know a setting, or broke.
     """
     recipe = recipe or Recipe()
+    if recipe.data.landmarks is not None:
+        raise InputError("landmarks are taken by gpu_pipeline.scale.run, or on the command line: leave them out here.")
     journal = _Journal(observer or Observer())
     compiled = _compile_ahead(recipe)
     loaded = journal.step("load", lambda: dataset or _load(recipe, data_dir))
@@ -134,13 +138,49 @@ def run(
     for sentence in loaded.notes:
         journal.note(sentence)
     how = loaded.recommended if recipe.preprocess == "auto" else recipe.preprocess
-    X = journal.step("preprocess", lambda: preprocess(loaded.X, how, loaded.image_shape))
+    prepared = Preparation(how, loaded.X.shape[1], limits_of(loaded.X), loaded.image_shape, loaded.columns)
+    X = journal.step("preprocess", lambda: preprocess(loaded.X, how, prepared.image_shape, prepared.limits))
     features = _reduce(recipe, _Held(X), journal)
     journal.step("compile", compiled.result)
+    return _map(recipe, loaded, prepared, features, journal)
+
+
+def run_reduced(
+    recipe: Recipe,
+    dataset: Dataset,
+    prepared: Preparation,
+    reduction: Axes | None,
+    *,
+    observer: Observer | None = None,
+) -> Run:
+    """The same for rows whose preparation and reduction are known, from more rows than these.
+
+    Parameters
+    ----------
+    recipe, dataset, observer
+        As in `run`.
+    prepared, reduction
+        How the rows become features; no reduction if all columns are kept.
+    """
+    journal = _Journal(observer or Observer())
+    compiled = _compile_ahead(recipe)
+    check(recipe, dataset)
+    features = journal.step("reduce", lambda: features_of(dataset.X, prepared, reduction))
+    journal.step("compile", compiled.result)
+    kept = {} if reduction is None else {"mean": reduction.mean, "axes": reduction.axes}
+    return _map(recipe, dataset, prepared, _Held(features, kept=kept), journal)
+
+
+def _map(recipe: Recipe, dataset: Dataset, prepared: Preparation, features: _Held, journal: _Journal) -> Run:
+    """From features on: embed, cluster, score, draw."""
     embedded = _engine_step("embed", recipe.embed, features, recipe, journal)
     clustered = embedded if recipe.cluster_on == "map" else features
     clusters = _engine_step("cluster", recipe.cluster, clustered, recipe, journal)
-    return _finish(recipe, loaded, how, features, embedded, clusters, journal)
+    with journal.transfer.measure("keep"):
+        on_host = (features.host(), embedded.host(), clusters.host())
+    reference = journal.step("keep", lambda: _keep(recipe, prepared, on_host, features.kept, embedded.kept))
+    made = _finish(recipe, dataset, prepared.how, features, embedded, on_host, journal)
+    return replace(made, _reference=reference)
 
 
 def check(recipe: Recipe, dataset: Dataset) -> None:
@@ -151,12 +191,17 @@ def check(recipe: Recipe, dataset: Dataset) -> None:
     InputError
         If a setting asks for more than there are rows or columns.
     """
-    n, columns = dataset.X.shape
+    check_sizes(recipe, dataset.name, (dataset.X.shape[0], dataset.X.shape[1]), dataset.image_shape)
+
+
+def check_sizes(recipe: Recipe, name: str, shape: tuple[int, int], image_shape: tuple[int, int] | None) -> None:
+    """The same, of rows that are not read yet: `shape` is how many are embedded, and their columns."""
+    n, columns = shape
     embed = recipe.embed
     if n < 3:
-        raise InputError(f"{dataset.name} has {n} rows, which are too few for a map: take 3 or more.")
+        raise InputError(f"{name} has {n} rows, which are too few for a map: take 3 or more.")
     if isinstance(embed, PCA) and columns < 2:
-        raise InputError(f"{dataset.name} has one column, but a map by PCA needs two: use --method tsne or umap.")
+        raise InputError(f"{name} has one column, but a map by PCA needs two: use --method tsne or umap.")
     if isinstance(embed, TSNE) and n < 3 * embed.perplexity:
         raise InputError(
             f"{n:,} rows are too few for perplexity {embed.perplexity:g}, which needs at least "
@@ -170,10 +215,8 @@ def check(recipe: Recipe, dataset: Dataset) -> None:
         raise InputError(
             f"n_clusters is {recipe.cluster.n_clusters} but there are only {n:,} rows: lower it or take more rows."
         )
-    if recipe.preprocess == "deskew" and dataset.image_shape is None:
-        raise InputError(
-            f"deskew needs images, but {dataset.name} has no image shape: give it one or use preprocess none."
-        )
+    if recipe.preprocess == "deskew" and image_shape is None:
+        raise InputError(f"deskew needs images, but {name} has no image shape: give it one or use preprocess none.")
 
 
 def _compile_ahead(recipe: Recipe) -> Future[None]:
@@ -234,7 +277,8 @@ def _engine_step(step: str, settings: Settings, X: _Held, recipe: Recipe, journa
                 array, settings, recipe.seed, lambda progress: journal.observer.progress(step, progress)
             )
         journal.observer.end(step, journal.work.seconds[step])
-        return replace(output, array=_Held(output.array, engine))
+        kept = {name: np.asarray(engine.get(array)) for name, array in output.keep.items()}
+        return replace(output, array=_Held(output.array, engine, kept))
 
     name, output = first_able(method, recipe.engine_of(step), attempt, journal.skip)
     journal.engines[step] = name
@@ -245,18 +289,39 @@ def _engine_step(step: str, settings: Settings, X: _Held, recipe: Recipe, journa
     return held
 
 
+def _keep(
+    recipe: Recipe,
+    prepared: Preparation,
+    on_host: tuple[np.ndarray, ...],
+    reduction: Mapping[str, np.ndarray],
+    kept: Mapping[str, np.ndarray],
+) -> Reference | None:
+    """What new rows will be placed by; None for a map by UMAP, whose model cannot be kept."""
+    settings, (features, embedding, _) = recipe.embed, on_host
+    if isinstance(settings, UMAP):
+        return None
+    return Reference.build(
+        features,
+        embedding,
+        settings,
+        preparation=prepared,
+        reduction=Axes(**reduction) if reduction else None,
+        kept=kept,
+        seed=recipe.seed,
+    )
+
+
 def _finish(
     recipe: Recipe,
     dataset: Dataset,
     how: str,
     held: _Held,
     embedded: _Held,
-    clustered: _Held,
+    on_host: tuple[np.ndarray, ...],
     journal: _Journal,
 ) -> Run:
-    """Score, draw and write down."""
-    with journal.transfer.measure("score"):
-        features, embedding, clusters = (each.host() for each in (held, embedded, clustered))
+    """Score, draw and write down; `held` are the features."""
+    features, embedding, clusters = on_host
     scores = journal.step(
         "score",
         lambda: score(

@@ -54,10 +54,10 @@ class Terminal(Observer):
         self._task = self._bars.add_task(description, total=None, detail="")
 
     def progress(self, step: str, progress: Fraction) -> Literal["stop"] | None:
-        if self._task is not None and progress.total:
-            detail = f"{progress.done}/{progress.total}" + (
-                f"  KL {progress.kl:.3f}" if progress.kl is not None else ""
-            )
+        if self._task is not None and progress.done is not None:
+            detail = f"{progress.done}" + (f"/{progress.total}" if progress.total else "")
+            detail += f"  KL {progress.kl:.3f}" if progress.kl is not None else ""
+            detail += f"  {progress.rows_a_second:,.0f} rows/s" if progress.rows_a_second is not None else ""
             self._bars.update(self._task, completed=progress.done, total=progress.total, detail=detail)
         return None
 

@@ -15,7 +15,7 @@ from .engines import ENGINES, NAMES, candidates
 from .errors import InputError, Unavailable, unknown_name
 from .methods import PCA, TSNE, UMAP, KMeans, Settings
 
-STEPS = ("load", "preprocess", "reduce", "compile", "embed", "cluster", "score", "draw")
+STEPS = ("load", "preprocess", "reduce", "compile", "embed", "cluster", "keep", "score", "draw")
 """The steps of a run, in their order."""
 
 ENGINE_STEPS = ("reduce", "embed", "cluster", "score")
@@ -33,6 +33,8 @@ class Data(Settings):
         "auto", the name of a known data set, or the path of a file.
     sample
         Rows to draw without replacement, or "all".
+    landmarks
+        Rows to embed, drawn as a sample is; all others are placed on their map. None to embed all.
     label_column, columns
         In a file with named columns: where the labels are, and which columns are features (all
         numeric ones if None).
@@ -42,9 +44,18 @@ class Data(Settings):
 
     name: Text = "auto"
     sample: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
+    landmarks: Annotated[int, Field(ge=3)] | None = None
     label_column: Text | None = None
     columns: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
     image_shape: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = None
+
+    @model_validator(mode="after")
+    def _one_draw(self) -> Data:
+        if self.landmarks is not None and self.sample != "all":
+            raise ValueError(
+                f"sample is {self.sample} and landmarks {self.landmarks}, but rows are drawn only once: give one"
+            )
+        return self
 
 
 class Recipe(Settings):
@@ -130,7 +141,10 @@ class Recipe(Settings):
 
     def digest(self) -> str:
         """Eight hexadecimal digits that differ between recipes."""
-        text = json.dumps(self.model_dump(), sort_keys=True)
+        values = self.model_dump()
+        if self.data.landmarks is None:
+            del values["data"]["landmarks"]  # as it was before there were landmarks
+        text = json.dumps(values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 

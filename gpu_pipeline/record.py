@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .errors import InputError
 from .recipe import Recipe, make
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from PIL import Image
 
+    from .placing import Reference
     from .scoring import Scores
 
 SCHEMA = 1
@@ -85,7 +87,8 @@ class Run:
         One row a point: `row` (index in the data set), `x`, `y`, `label` (absent without labels),
         `cluster`, `neighbor_recall` in [0, 1] (NaN where not measured), `misfit`.
     features
-        (n, d) float32, what the embedding saw.
+        (n, d) float32, what the embedding saw; None where only landmarks were embedded, whose features are with
+        them.
     scores
         The figures of quality.
     path
@@ -94,9 +97,10 @@ class Run:
 
     record: Record
     points: pd.DataFrame
-    features: np.ndarray
+    features: np.ndarray | None
     scores: Scores
     path: Path | None = None
+    _reference: Reference | None = field(default=None, repr=False)
     _picture: Image.Image | None = field(default=None, repr=False)
 
     @property
@@ -104,16 +108,67 @@ class Run:
         """The map, (n, 2) float32."""
         return self.points[["x", "y"]].to_numpy()
 
+    @property
+    def reference(self) -> Reference:
+        """What new rows are placed by; read from the run's folder when first asked for.
+
+        Raises
+        ------
+        InputError
+            If the map is by UMAP, or the run was stored by a version that did not keep it.
+        """
+        if self._reference is None:
+            from .placing import Reference
+
+            if self.record.recipe.embed.method == "umap":
+                raise InputError(
+                    "a map by UMAP takes no new rows, because its model cannot be kept without pickle: make the run "
+                    "with --method tsne or pca."
+                )
+            if self.features is None:
+                self._reference = self.landmarks().reference
+                return self._reference
+            folder = None if self.path is None else self.path / "reference"
+            if folder is None or not folder.is_dir():
+                raise InputError(
+                    f"{self.path or 'this run'} keeps nothing to place new rows by, being older than that: make it "
+                    "again from its recipe."
+                )
+            self._reference = Reference.load(folder, self.features, self.embedding)
+        return self._reference
+
+    def landmarks(self) -> Run:
+        """The run of the rows that were embedded, where the others were placed: a stored run in this one's folder.
+
+        Raises
+        ------
+        InputError
+            If all rows were embedded.
+        """
+        from .store import open_run
+
+        if self.features is not None or self.path is None:
+            raise InputError(f"{self.path or 'this run'} has no landmarks: all its rows were embedded.")
+        return open_run(self.path / "landmarks")
+
+    def transform(self, X: np.ndarray) -> np.ndarray:
+        """Places of new rows on the map, (m, 2) float32; `reference.place` tells more about them.
+
+        Parameters
+        ----------
+        X
+            (m, columns) numbers as they are stored, in the columns of the run's data.
+
+        Raises
+        ------
+        InputError
+            If the rows cannot be used, or the run takes none; see `reference`.
+        """
+        return self.reference.place(X).embedding
+
     def title(self) -> tuple[str, str]:
         """Title and subtitle of its pictures."""
-        record = self.record
-        n, total = record.dataset["n"], record.dataset["total"]
-        rows = f"{n:,} points" if n == total else f"{n:,} of {total:,} points"
-        method = {"tsne": "t-SNE", "umap": "UMAP", "pca": "PCA"}[record.recipe.embed.method]
-        parts = [rows, f"engine {record.engines['embed']}"]
-        if self.scores.values["kl"] is not None and record.recipe.embed.method == "tsne":
-            parts.append(f"KL {self.scores.values['kl']:.3f}")
-        return f"{method} of {record.dataset['name']}", ", ".join(parts)
+        return title_of(self.record, self.scores)
 
     def draw(self, colour: str = "label", *, embedding: Any = None, **options: Any) -> Image.Image:
         """Picture of the map.
@@ -154,3 +209,16 @@ class Run:
         buffer = io.BytesIO()
         self.picture().save(buffer, format="png")
         return buffer.getvalue()
+
+
+def title_of(record: Record, scores: Scores) -> tuple[str, str]:
+    """Title and subtitle of a run's pictures."""
+    n, total = record.dataset["n"], record.dataset["total"]
+    parts = [f"{n:,} points" if n == total else f"{n:,} of {total:,} points"]
+    if record.recipe.data.landmarks is not None:
+        parts.append(f"{record.recipe.data.landmarks:,} landmarks")
+    parts.append(f"engine {record.engines['embed']}")
+    method = {"tsne": "t-SNE", "umap": "UMAP", "pca": "PCA"}[record.recipe.embed.method]
+    if scores.values["kl"] is not None and record.recipe.embed.method == "tsne":
+        parts.append(f"KL {scores.values['kl']:.3f}")
+    return f"{method} of {record.dataset['name']}", ", ".join(parts)

@@ -25,6 +25,9 @@ NEIGHBORS = 15
 VOTERS = 10
 """Neighbours that vote in `label_accuracy`."""
 
+QUERIES = 5_000
+"""Rows that quadratic scores are over at most."""
+
 PAIRS = 2_500_000_000
 """Distances to compute at most when the rows are very many: there are fewer queries then, at least 500."""
 
@@ -98,7 +101,7 @@ def score(
     perplexity: float = 30.0,
     engine: str = "auto",
     seed: int = 0,
-    queries: int = 5_000,
+    queries: int = QUERIES,
     report: Report = silent,
     held: Mapping[str, Any] = MappingProxyType({}),
 ) -> Scores:
@@ -160,7 +163,7 @@ def score(
     recall = np.full(n, np.nan, dtype=np.float32)
     recall[listed] = _score_map(sheet, lists.indices, embedding, labels, listed)
     done("map")
-    sheet.enter("trustworthiness", metrics.trustworthiness(features, embedding, _clipped(n), rows), len(rows))
+    sheet.enter("trustworthiness", metrics.trustworthiness(features, embedding, clipped(n), rows), len(rows))
     done("trustworthiness")
     _score_kl(sheet, lists, embedding, perplexity)
     done("kl")
@@ -187,11 +190,15 @@ def _check(features: np.ndarray, embedding: np.ndarray, clusters: np.ndarray, la
         )
 
 
+def how_many_queries(n: int, most: int = QUERIES) -> int:
+    """Rows that the quadratic scores of n rows are over."""
+    return min(n, min(most, max(500, PAIRS // n)) if n > EXACT_ROWS else most)
+
+
 def _queries(n: int, most: int, seed: int) -> np.ndarray:
     """Rows that the quadratic scores are over, sorted."""
-    if n > EXACT_ROWS:
-        most = min(most, max(500, PAIRS // n))
-    if n <= most:
+    most = how_many_queries(n, most)
+    if n == most:
         return np.arange(n)
     return np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
 
@@ -216,7 +223,7 @@ def _score_map(
 ) -> np.ndarray:
     """Recall and label accuracy; gives the recall of each of `rows`, which `lists` belong to."""
     n = len(embedding)
-    k = _clipped(n)
+    k = clipped(n)
     if k < NEIGHBORS:
         sheet.notes.append(f"scores by neighbours are over {k} neighbours, not {NEIGHBORS}: there are only {n} rows")
     on_map = map_neighbors(embedding, min(max(k, VOTERS), n - 1), rows)
@@ -227,7 +234,7 @@ def _score_map(
     return recall
 
 
-def _clipped(n: int) -> int:
+def clipped(n: int) -> int:
     """Neighbours to look at: with half of all rows or more, trustworthiness and recall say nothing."""
     return min(NEIGHBORS, (n - 1) // 2)
 

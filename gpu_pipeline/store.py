@@ -1,40 +1,41 @@
-"""Runs on disk: each a folder that is written whole or not at all.
+"""Runs on disk: each a folder that is written whole or not at all, see `drafts`.
 
-A run is written to a draft folder beside its place and renamed when everything is on the disk. A
-draft whose writer has gone (killed, disk full) is removed by the next one to write.
+runs/<data>-<method>-<engine>-<hash>/
+    record.json      how the run came about
+    recipe.toml      what was asked, ready for `gpu-pipeline run --recipe`
+    scores.json      the figures of quality
+    points.parquet   row, x, y, label, cluster, neighbor_recall, misfit
+    features.npy     (n, d) float32, what the embedding saw
+    reference/       what new rows are placed by; see `placing.Reference.save`
+    map.png          the picture
+    placed/          sets of new rows on the map, see `placed`
 
-    runs/<data>-<method>-<engine>-<hash>/
-        record.json      how the run came about
-        recipe.toml      what was asked, ready for `gpu-pipeline run --recipe`
-        scores.json      the figures of quality
-        points.parquet   row, x, y, label, cluster, neighbor_recall, misfit
-        features.npy     (n, d) float32, what the embedding saw
-        map.png          the picture
+Where only landmarks were embedded and the other rows placed, `points.parquet` is a folder of such files, there are
+no features of all rows, and `landmarks/` is the landmarks' own run.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import hashlib
 import json
 import os
-import platform
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from .drafts import cannot_write, draft, flush, publish
 from .errors import InputError, unknown_name
 from .record import SCHEMA, Record, Run
 from .scoring import Scores
 
-FILES = {"record": "record.json", "points": "points.parquet", "picture": "map.png", "scores": "scores.json"}
+if TYPE_CHECKING:
+    from PIL import Image
 
-_DRAFT = ".draft-"
+FILES = {"record": "record.json", "points": "points.parquet", "picture": "map.png", "scores": "scores.json"}
 
 
 def save(run: Run, folder: str | Path = "runs") -> Path:
@@ -48,10 +49,43 @@ def save(run: Run, folder: str | Path = "runs") -> Path:
         If `folder` cannot be written or the disk is full; nothing is left behind.
     """
     name = folder_name(run)
-    with _draft(Path(folder)) as draft:
-        _write(run, draft)
-        run.path = _publish(draft, Path(folder), name)
+    with draft(Path(folder)) as path:
+        _write(run, path)
+        run.path = publish(path, Path(folder), name)
     return run.path
+
+
+def save_parts(
+    record: Record, scores: Scores, picture: Image.Image, parts: Mapping[str, Sequence[Path]], folder: str | Path
+) -> Path:
+    """Store a run whose arrays lie in files already, and give its folder.
+
+    Parameters
+    ----------
+    record, scores, picture
+        As in a run.
+    parts
+        Name of a folder in the run's -> files and folders to put in it: linked where that can be, else copied.
+    folder
+        As in `save`.
+
+    Raises
+    ------
+    InputError
+        If `folder` cannot be written or the disk is full; nothing is left behind, and the parts are as they were.
+    """
+    with draft(Path(folder)) as made:
+        _write_described(record, scores, picture, made)
+        for name, files in parts.items():
+            (made / name).mkdir()
+            for path in files:
+                if path.is_dir():
+                    shutil.copytree(path, made / name / path.name, copy_function=_link)
+                else:
+                    _link(path, made / name / path.name)
+        for path in made.rglob("*"):
+            flush(path)
+        return publish(made, Path(folder), _named_after(record))
 
 
 def writable(folder: str | Path) -> None:
@@ -62,8 +96,8 @@ def writable(folder: str | Path) -> None:
     InputError
         If `folder` cannot be made or written.
     """
-    with _draft(Path(folder)) as draft:
-        (draft / "probe").write_bytes(b"probe")
+    with draft(Path(folder)) as path:
+        (path / "probe").write_bytes(b"probe")
 
 
 def open_run(path: str | Path, folder: str | Path = "runs") -> Run:
@@ -89,12 +123,21 @@ def open_run(path: str | Path, folder: str | Path = "runs") -> Run:
         record = read_record(where)
         scores = Scores.from_json(json.loads((where / FILES["scores"]).read_text(encoding="utf-8")))
         points = pd.read_parquet(where / FILES["points"])
-        features = np.load(where / "features.npy", mmap_mode="r", allow_pickle=False)
+        whole = record.recipe.data.landmarks is None
+        features = np.load(where / "features.npy", mmap_mode="r", allow_pickle=False) if whole else None
         misfit = points["misfit"].to_numpy() if "misfit" in points else None
         scores = replace(scores, neighbor_recall=points["neighbor_recall"].to_numpy(), misfit=misfit)
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"the run {where} cannot be read ({error}): make it again from its recipe.") from None
     return Run(record, points, features, scores, where)
+
+
+def open_figures(where: Path) -> Run:
+    """A stored run without its points, which may be very many: record and scores."""
+    import pandas as pd
+
+    scores = Scores.from_json(json.loads((where / FILES["scores"]).read_text(encoding="utf-8")))
+    return Run(read_record(where), pd.DataFrame(), None, scores, where)
 
 
 def read_record(where: Path) -> Record:
@@ -140,25 +183,33 @@ def list_runs(folder: str | Path = "runs") -> list[Path]:
 
 def folder_name(run: Run) -> str:
     """Name of a run's folder: data, method, engine, and a hash of recipe and content."""
-    record = run.record
+    return _named_after(run.record)
+
+
+def _named_after(record: Record) -> str:
     makers = [record.engines.get(step) for step in ("reduce", "embed", "cluster")]
     content = f"{record.recipe.digest()} {record.dataset['digest']} {makers}"
-    data = re.sub(r"[^a-z0-9]+", "-", record.dataset["name"].lower()).strip("-")[:40] or "data"
+    data = slug(record.dataset["name"])
     engine = record.engines["embed"].replace("_", "-")
     return f"{data}-{record.recipe.embed.method}-{engine}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
 
 
+def slug(name: str) -> str:
+    """A name as part of a folder's name."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "data"
+
+
 def replace_file(path: Path, write: Callable[[Path], object]) -> Path:
     """Put a file in its place whole: written under another name by `write`, flushed, renamed."""
-    draft = path.parent / f".{uuid.uuid4().hex[:8]}-{path.name}"
+    beside = path.parent / f".{uuid.uuid4().hex[:8]}-{path.name}"
     try:
-        write(draft)
-        _flush(draft)
-        draft.replace(path)
+        write(beside)
+        flush(beside)
+        beside.replace(path)
     except OSError as error:
-        raise _cannot_write(path, error) from None
+        raise cannot_write(path, error) from None
     finally:
-        draft.unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
     return path
 
 
@@ -166,87 +217,40 @@ def write_scores(run: Run) -> Path:
     """Replace the scores of a stored run."""
     if run.path is None:
         raise InputError("this run is not stored: save it first.")
-    text = _dump(run.scores.to_json())
+    text = dump(run.scores.to_json())
     return replace_file(run.path / FILES["scores"], lambda draft: draft.write_text(text, encoding="utf-8"))
 
 
-def _dump(values: Any) -> str:
+def dump(values: Any) -> str:
+    """Values as the text of a JSON file."""
     return json.dumps(values, indent=1, allow_nan=False) + "\n"
 
 
-def _write(run: Run, draft: Path) -> None:
+def _write(run: Run, folder: Path) -> None:
     import numpy as np
 
-    (draft / FILES["record"]).write_text(_dump(run.record.to_json()), encoding="utf-8")
-    (draft / "recipe.toml").write_text(run.record.recipe.to_toml(), encoding="utf-8")
-    (draft / FILES["scores"]).write_text(_dump(run.scores.to_json()), encoding="utf-8")
-    run.points.to_parquet(draft / FILES["points"], index=False)
-    np.save(draft / "features.npy", run.features, allow_pickle=False)
-    run.picture().save(draft / FILES["picture"])
-    for path in draft.iterdir():
-        _flush(path)
+    if run.features is None:
+        raise InputError("a run whose rows were placed is stored by what makes it: copy its folder.")
+    _write_described(run.record, run.scores, run.picture(), folder)
+    run.points.to_parquet(folder / FILES["points"], index=False)
+    np.save(folder / "features.npy", run.features, allow_pickle=False)
+    if run._reference is not None:
+        run._reference.save(folder / "reference", rows=False)
+    for path in folder.rglob("*"):
+        flush(path)
 
 
-def _flush(path: Path) -> None:
-    """Wait until a file, or a folder's list of names, is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
+def _write_described(record: Record, scores: Scores, picture: Image.Image, folder: Path) -> None:
+    """What every run's folder has beside its points."""
+    (folder / FILES["record"]).write_text(dump(record.to_json()), encoding="utf-8")
+    (folder / "recipe.toml").write_text(record.recipe.to_toml(), encoding="utf-8")
+    (folder / FILES["scores"]).write_text(dump(scores.to_json()), encoding="utf-8")
+    picture.save(folder / FILES["picture"])
+
+
+def _link(source: str | Path, target: str | Path) -> None:
+    """The same file under another name; a copy where file systems differ."""
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _draft(folder: Path) -> Iterator[Path]:
-    """A folder to write in, gone at the end unless it was renamed."""
-    draft = folder / f"{_DRAFT}{uuid.uuid4().hex[:8]}-{os.getpid()}-{platform.node()}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _sweep(folder)
-        draft.mkdir()
-        yield draft
-    except OSError as error:
-        raise _cannot_write(folder, error) from None
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _cannot_write(path: Path, error: OSError) -> InputError:
-    reason = error.strerror or error
-    return InputError(f"cannot write to {path} ({reason}): free some space or choose another place.")
-
-
-def _publish(draft: Path, folder: Path, name: str) -> Path:
-    """Rename a draft to the first free name."""
-    _flush(draft)
-    number = 1
-    while True:
-        target = folder / (name if number == 1 else f"{name}-{number}")
-        try:
-            # On POSIX the rename of a folder onto one that has files in it fails, so two writers cannot collide.
-            draft.rename(target)
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-                raise
-            number += 1
-            continue
-        _flush(folder)
-        return target
-
-
-def _sweep(folder: Path) -> None:
-    """Remove the drafts of this computer's writers that have gone."""
-    for draft in folder.glob(f"{_DRAFT}*-{platform.node()}"):
-        _, process, *_ = draft.name.removeprefix(_DRAFT).split("-")
-        if process.isdigit() and not _alive(int(process)):
-            shutil.rmtree(draft, ignore_errors=True)
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

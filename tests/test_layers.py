@@ -19,18 +19,18 @@ LAYERS = (
     ("cli",),
     ("dashboard",),
     ("doctor", "page", "progress", "sklearn"),
-    ("report",),
-    ("pipeline",),
+    ("report", "scale"),
+    ("pipeline", "placed"),
     ("store",),
     ("record",),
-    ("compare", "render", "scoring"),
+    ("compare", "placing", "render", "scoring"),
     ("machine", "neighbors", "recipe"),
     ("engines",),
     ("preprocess",),
     ("datasets",),
     ("metrics",),
-    ("affinities",),
-    ("nearness",),
+    ("affinities", "drafts"),
+    ("contingency", "nearness"),
     ("compiling", "errors", "methods", "timing"),
 )
 """Modules and packages, the highest first: each may import from lower lines, and a package from itself."""
@@ -38,8 +38,13 @@ LAYERS = (
 UPWARD = {("record", "store")}
 """The exceptions: `Run.save` is a convenience for whoever holds a run."""
 
-INSIDE_ENGINES = {("machine", "engines.probe"), ("render", "engines.failure")}
-"""Who reaches past the table of engines: the record says which GPU there is; one that fails in drawing fails as one."""
+INSIDE_ENGINES = {
+    ("machine", "engines.probe"),
+    ("render", "engines.failure"),
+    *(("placing", f"engines.mesh.{name}") for name in ("affinities", "index", "place", "project")),
+}
+"""Who reaches past the table of engines: the record says which GPU there is, one that fails in drawing fails as one,
+and mesh places new rows on any map."""
 
 GPU_LIBRARIES = {"cudf", "cuml", "cupy", "cupyx", "pylibraft", "rmm"}
 GPU_MODULES = {"engines/rapids.py", "engines/mesh_cuda.py", "engines/mesh/gpu.py", "render/gpu.py"}
@@ -47,7 +52,10 @@ GPU_MODULES = {"engines/rapids.py", "engines/mesh_cuda.py", "engines/mesh/gpu.py
 CLOCKS = {"datetime", "time", "timeit"}
 PICKLERS = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
 
+DASK = {"dask", "distributed"}
+
 HEAVY = {
+    *DASK,
     *("colorcet", "cuml", "cupy", "datashader", "faiss", "holoviews", "numba", "pandas", "panel", "PIL"),
     *("pooch", "pyarrow", "scipy", "sklearn", "umap"),
 }
@@ -115,6 +123,8 @@ def test_libraries_stay_in_their_homes(path: Path) -> None:
     assert "gpu_pipeline" not in imported, "imports of the package's own modules are relative"
     if name_of(path) not in GPU_MODULES:
         assert not imported & GPU_LIBRARIES
+    if home(path) != "scale":
+        assert not imported & DASK, "Dask is an extra: only scale/ imports it, when it is used"
     if name_of(path) != "timing.py":
         assert not imported & CLOCKS, "clocks are read in timing.py"
     assert not imported & PICKLERS

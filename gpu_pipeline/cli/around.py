@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import InputError
+from ..errors import InputError, unknown_name
 from .options import AsJson, DataDir, Store
 
 
@@ -58,11 +58,17 @@ def dashboard(
     )
 
 
-def data(data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """The known data sets and where they lie."""
+data = typer.Typer(help="The known data sets and where they lie; or make one.", rich_markup_mode=None)
+
+
+@data.callback(invoke_without_command=True)
+def list_data(context: typer.Context, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """The known data sets and where they lie; or make one."""
     from .. import report
     from ..datasets import locate
 
+    if context.invoked_subcommand is not None:
+        return
     rows = [
         {"data set": name, "at": str(path) if path else None, "note": note} for name, path, note in locate(data_dir)
     ]
@@ -70,6 +76,39 @@ def data(data_dir: DataDir = None, as_json: AsJson = False) -> None:
         print(json.dumps({"data": rows}))
     else:
         report.table(rows)
+
+
+@data.command()
+def make(
+    name: Annotated[str, typer.Argument(help="Which: digits.")],
+    out: Annotated[Path, typer.Option(help="The folder of Parquet files to fill, like big.parquet.")],
+    rows: Annotated[int, typer.Option(min=1, help="How many.")] = 1_000_000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the deformations; the same seed gives the same bytes.")] = 0,
+    processes: Annotated[int | None, typer.Option(min=1, help="That write at once; default one a processor.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write deformed digits as partitioned Parquet; started again it goes on where it was."""
+    from rich.console import Console
+
+    from ..datasets.making import make_digits
+    from ..engines import Progress, threads
+    from ..progress import Terminal
+
+    if name != "digits":
+        raise unknown_name("data set to make", name, ("digits",))
+    with Terminal(Console(stderr=True)) as observer:
+        observer.begin("make", None)
+        written = make_digits(
+            out,
+            rows,
+            seed=seed,
+            processes=processes or threads(),
+            report=lambda done, total: observer.progress("make", Progress(done=done, total=total)),
+        )
+    if as_json:
+        print(json.dumps({"data": str(out), "rows": rows, "seed": seed, "written": written}))
+    else:
+        print(f"{out}: {rows:,} rows, {written} partitions written now")
 
 
 def doctor(data_dir: DataDir = None, as_json: AsJson = False) -> None:

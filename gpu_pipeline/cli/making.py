@@ -19,6 +19,18 @@ def run(
     data: Annotated[str | None, typer.Option(help="A known data set (see `gpu-pipeline data`) or a file.")] = None,
     data_dir: DataDir = None,
     sample: Annotated[str | None, typer.Option(help="Rows to draw, or all.")] = None,
+    landmarks: Annotated[
+        int | None, typer.Option(help="Rows to embed; all others are placed on their map, by Dask.")
+    ] = None,
+    memory: Annotated[
+        str | None, typer.Option(help="With --landmarks: memory of all processes, like 4GB; default half of the free.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="With --landmarks: processes; default one a processor, as memory allows.")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="With --landmarks: address of a Dask cluster that sees the same folders.")
+    ] = None,
     label_column: Annotated[str | None, typer.Option(help="Column of a file that holds the labels.")] = None,
     columns: Annotated[str | None, typer.Option(help="Feature columns of a file, separated by commas.")] = None,
     image_shape: Annotated[str | None, typer.Option(help="Height x width if rows are images, like 28x28.")] = None,
@@ -47,7 +59,8 @@ def run(
     overrides = _nested(
         {
             ("data", "name"): data,
-            ("data", "sample"): _rows(sample),
+            ("data", "sample"): rows_wanted(sample),
+            ("data", "landmarks"): landmarks,
             ("data", "label_column"): label_column,
             ("data", "columns"): columns.split(",") if columns is not None else None,
             ("data", "image_shape"): _shape(image_shape),
@@ -66,7 +79,13 @@ def run(
             ("seed",): seed,
         }
     )
-    _run_and_store(from_toml(recipe, overrides) if recipe else make(overrides), data_dir, out, as_json)
+    asked = from_toml(recipe, overrides) if recipe else make(overrides)
+    if asked.data.landmarks is not None:
+        _place_and_store(asked, memory, workers, scheduler, out, as_json)
+        return
+    if (memory, workers, scheduler) != (None, None, None):
+        raise InputError("--memory, --workers and --scheduler are for runs with --landmarks: leave them out.")
+    _run_and_store(asked, data_dir, out, as_json)
 
 
 def _run_and_store(recipe: Recipe, data_dir: Path | None, out: Path, as_json: bool) -> None:
@@ -85,6 +104,38 @@ def _run_and_store(recipe: Recipe, data_dir: Path | None, out: Path, as_json: bo
         report.show(made, notes=False)
 
 
+def _place_and_store(
+    recipe: Recipe, memory: str | None, workers: int | None, scheduler: str | None, out: Path, as_json: bool
+) -> None:
+    import psutil
+    from rich.console import Console
+
+    from .. import report, store
+    from ..progress import Terminal
+    from ..scale.cluster import Where
+    from ..scale.run import run as place_all
+
+    size = psutil.virtual_memory().available // 2 if memory is None else _bytes(memory)
+    with Terminal(Console(stderr=True)) as observer:
+        made = store.open_figures(place_all(recipe, Where(size, workers, scheduler), out, observer))
+    if as_json:
+        print(json.dumps(report.summary(made), allow_nan=False))
+    else:
+        report.show(made, notes=False)
+
+
+def _bytes(text: str) -> int:
+    """Bytes that a text like 4GB, 512 MiB or 1e9 says."""
+    number = text.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ")
+    try:
+        return int(float(number) * _UNITS[text[len(number) :].strip().lower().removesuffix("b")])
+    except (ValueError, KeyError, OverflowError):
+        raise InputError(f"--memory is {text!r}: give a size like 4GB or 512MiB.") from None
+
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+
+
 def _nested(flags: dict[tuple[str, ...], Any]) -> dict[str, Any]:
     """The flags that were given, nested as in a recipe."""
     values: dict[str, Any] = {}
@@ -97,7 +148,8 @@ def _nested(flags: dict[tuple[str, ...], Any]) -> dict[str, Any]:
     return values
 
 
-def _rows(text: str | None) -> int | str | None:
+def rows_wanted(text: str | None) -> int | str | None:
+    """What --sample says: a number, "all" or nothing."""
     if text is None or text == "all":
         return text
     try:

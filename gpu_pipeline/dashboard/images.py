@@ -130,6 +130,8 @@ def images_of(run: Run, data_dir: str | Path | None = None) -> Images | None:
     """
     if run.record.dataset.get("image_shape") is None:
         return None
+    if run.record.recipe.data.landmarks is not None:
+        raise InputError("The images of a map of landmarks and placed rows are not loaded: they may be too many.")
     return _kept.get(run, data_dir)
 
 

@@ -39,9 +39,11 @@ def neighbors_of_row(run: Run, position: int, k: int = 8) -> Neighborhood:
     Raises
     ------
     InputError
-        If there is no such point.
+        If there is no such point, or the run keeps no features.
     """
     n = len(run.points)
+    if run.features is None:
+        raise InputError("the map keeps no features of all its rows: look at those of its landmarks.")
     if not 0 <= position < n:
         raise InputError(f"there is no point {position}: give one from 0 to {n - 1}.")
     here = np.asarray(run.features[position], dtype=np.float32)

@@ -3,6 +3,7 @@
 - `.npy`: one array, (rows, columns) or images (rows, height, width); memory-mapped.
 - `.npz`: the same under one of `FEATURE_KEYS` and labels under one of `LABEL_KEYS`, or a single array
   under any name.
+- A folder of Parquet files, or one such file with a column of arrays: see `parts`.
 - The others are tables: one column may hold labels, and the features are the columns named, or else
   all that hold numbers. A missing number is read as NaN, which `check` refuses.
 
@@ -21,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from . import tables
+from . import parts, tables
 from .dataset import Dataset, Pick, labels, take
 
 FEATURE_KEYS = ("X", "x", "data", "images", "features")
@@ -46,6 +47,9 @@ def read(path: Path, pick: Pick, label_column: str | None = None, columns: Seque
         If there is no such file, its suffix is not known, it is not what its suffix says, or a column
         is missing or does not hold numbers.
     """
+    wanted = tables.Columns(label_column, None if columns is None else tuple(dict.fromkeys(columns)))
+    if parts.is_partitioned(path):
+        return parts.read(path, pick, wanted)
     suffix = _suffix(path)
     if not path.is_file():
         raise _missing(path)
@@ -54,11 +58,8 @@ def read(path: Path, pick: Pick, label_column: str | None = None, columns: Seque
     try:
         if path.stat().st_size == 0:
             raise InputError(f"{path} is empty: give a file with data in it.")
-        if suffix in ARRAYS:
-            dataset = ARRAYS[suffix](path, pick)
-        else:
-            wanted = tables.Columns(label_column, None if columns is None else tuple(dict.fromkeys(columns)))
-            dataset = tables.read(path, suffix, pick, wanted)
+        read_array = ARRAYS.get(suffix)
+        dataset = read_array(path, pick) if read_array is not None else tables.read(path, suffix, pick, wanted)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}.") from None
     return replace(dataset, name=path.name[: -len(suffix)], source=path.name)

@@ -53,10 +53,7 @@ def read(path: Path, suffix: str, pick: Pick, wanted: Columns) -> Dataset:
     for name in (*(wanted.features or ()), *label):
         if name not in names:
             raise unknown_name(f"column of {path.name}", name, names)
-    if wanted.features is None:
-        features, notes = _all_features(path.name, opened.schema, wanted.label)
-    else:
-        features, notes = _named_features(path.name, opened, wanted), ()
+    features, notes = choose_features(path.name, opened.schema, wanted, opened.read)
     table = opened.read([*features, *label])
     total = table.num_rows
     if total == 0:
@@ -64,8 +61,9 @@ def read(path: Path, suffix: str, pick: Pick, wanted: Columns) -> Dataset:
     rows = pick(total)
     if len(rows) < total:
         table = table.take(rows)
-    y = None if wanted.label is None else _label_column(table, wanted.label)
-    return Dataset(path.stem, _matrix(table, features), y, rows, total, notes=(*opened.notes, *notes))
+    y = None if wanted.label is None else label_column(table, wanted.label)
+    said, names = (*opened.notes, *notes), tuple(features)
+    return Dataset(path.stem, matrix(table, features), y, rows, total, notes=said, columns=names)
 
 
 def _csv(path: Path) -> Opened:
@@ -130,19 +128,47 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _named_features(name: str, opened: Opened, wanted: Columns) -> list[str]:
+def choose_features(
+    name: str, schema: pa.Schema, wanted: Columns, read: Callable[[list[str]], pa.Table] | None = None
+) -> tuple[list[str], tuple[str, ...]]:
+    """Names of the columns of features, and what to say about the choice.
+
+    Parameters
+    ----------
+    name
+        Of the table, for sentences.
+    schema
+        Its columns.
+    wanted
+        Which of them are asked for.
+    read
+        Reads some columns, so that an error can show a text that stands where a number is expected.
+
+    Raises
+    ------
+    InputError
+        If a column that is named holds no numbers, or there is none that does.
+    """
+    if wanted.features is None:
+        return _all_features(name, schema, wanted.label)
+    return _named_features(name, schema, wanted, read), ()
+
+
+def _named_features(
+    name: str, schema: pa.Schema, wanted: Columns, read: Callable[[list[str]], pa.Table] | None
+) -> list[str]:
     features = list(wanted.features or ())
     if not features:
         raise InputError(f"no column of {name} is chosen: name at least one.")
     if wanted.label in features:
         raise InputError(f"the column {wanted.label!r} of {name} cannot be both label and feature: choose one.")
     for column in features:
-        if not _is_numeric(opened.schema.field(column).type):
-            values = opened.read([column])[column].to_pylist()
+        if not _is_numeric(schema.field(column).type):
+            values = [] if read is None else read([column])[column].to_pylist()
             example = next((str(value) for value in values if not _is_number(str(value))), "")
+            such = f"text such as {example!r}" if values else str(schema.field(column).type)
             raise InputError(
-                f"the column {column!r} of {name} holds text such as {example!r} where numbers are expected: correct "
-                "it or leave it out."
+                f"the column {column!r} of {name} holds {such} where numbers are expected: correct it or leave it out."
             )
     return features
 
@@ -174,7 +200,7 @@ def _is_numeric(kind: pa.DataType) -> bool:
     return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_boolean(kind))
 
 
-def _matrix(table: pa.Table, features: Sequence[str]) -> np.ndarray:
+def matrix(table: pa.Table, features: Sequence[str]) -> np.ndarray:
     """The columns side by side, (rows, columns), in the narrowest type that holds them all."""
     from pyarrow import types
 
@@ -193,7 +219,14 @@ def _matrix(table: pa.Table, features: Sequence[str]) -> np.ndarray:
     return X
 
 
-def _label_column(table: pa.Table, name: str) -> np.ndarray:
+def label_column(table: pa.Table, name: str) -> np.ndarray:
+    """Labels of a table's rows, (rows,) int64 or text.
+
+    Raises
+    ------
+    InputError
+        If some are missing, or they are numbers that are not whole.
+    """
     column = table[name]
     if column.null_count:
         first = column.is_null().to_pylist().index(True)

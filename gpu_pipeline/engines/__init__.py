@@ -56,12 +56,15 @@ class Progress:
         Kullback-Leibler divergence so far, in nats, where it was computed.
     embedding
         A function that gives the map so far, (n, 2) float32 in the order of the rows.
+    rows_a_second
+        How fast rows are worked on, where that is told.
     """
 
     done: int | None = None
     total: int | None = None
     kl: float | None = None
     embedding: Callable[[], np.ndarray] | None = None
+    rows_a_second: float | None = None
 
 
 Report = Callable[[Progress], Literal["stop"] | None]
@@ -82,11 +85,16 @@ class Output:
         Figures to keep in the record (iterations done, inertia), JSON-serialisable.
     notes
         Sentences on settings that this engine could not take as asked.
+    keep
+        Arrays of the engine's own kind that help to do the same to other rows, float32: of `pca` the `mean` (columns,)
+        and the `axes` (columns, n_components); of `tsne`, unless they have to be found anew, `beta` and `level` (n,),
+        see `mesh.affinities.Widths`.
     """
 
     array: Any
     facts: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    keep: Mapping[str, Any] = field(default_factory=dict)
 
 
 def silent(progress: Progress) -> None:

@@ -117,7 +117,9 @@ def pca(X: Any, settings: methods.PCA, seed: int, report: Report) -> Output:
         found = gpu_pca.components(device, X, settings.n_components, seed)
         notes = () if found.exact else (f"of {X.shape[1]:,} columns principal components are found by iteration",)
         ratio = float(found.variances.sum()) / found.total if found.total > 0 else 0.0
-        return Output(gpu_pca.scores(device, X, found.mean, found.axes), {"explained_variance_ratio": ratio}, notes)
+        scores = gpu_pca.scores(device, X, found.mean, found.axes)
+        keep = {"mean": found.mean.astype(np.float32), "axes": found.axes.astype(np.float32)}
+        return Output(scores, {"explained_variance_ratio": ratio}, notes, keep)
 
 
 @guarded("t-SNE")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from ..errors import InputError
 from .device import DeviceLayer
-from .grid import Grid, Range, aggregate, fit, spread
+from .grid import Grid, Range, View, aggregate, fit, spread
 from .layer import Layer, Table, prepare
 from .legend import Legend, legend_of, paint_legend, pitch
 from .names import Box, Name, place_names
@@ -20,6 +21,9 @@ from .shading import Mode, shade
 from .text import cut, font
 
 LEAST_WIDTH, LEAST_HEIGHT = 320, 240
+
+Count = Callable[[Any, View], Grid]
+"""Counts the points of a layer in a window."""
 
 
 @dataclass(frozen=True)
@@ -188,6 +192,7 @@ def plan(
     width: int,
     height: int,
     names: bool = True,
+    count: Count = aggregate,
 ) -> Layout:
     """Lay out a picture: one panel for each layer, and a legend for each column that is drawn.
 
@@ -203,6 +208,8 @@ def plan(
         In pixels.
     names
         Whether classes are named on the map.
+    count
+        Counts the points of a layer in a window; another where a layer's frame has only the corners of its points.
     """
     if not (LEAST_WIDTH <= width <= 16_384 and LEAST_HEIGHT <= height <= 16_384):
         raise InputError(
@@ -225,7 +232,7 @@ def plan(
             head, figures = heads[i]
             more, y = _stack(((head, round(22 * unit), TEXT), (figures, small, QUIET)), x, top, room)
             lines += more
-        panels.append(_panel(layer, (x, y, x + room, bottom), names, name_size, halo))
+        panels.append(_panel(layer, (x, y, x + room, bottom), names, name_size, halo, count))
     if keys == ["density"]:
         most = max(int(panel.grid.counts.max()) for panel in panels)
         legends = [legend_of(shared[0], most, lines_room)]
@@ -275,9 +282,9 @@ def _stack(
     return lines, y + (0.5 * lines[-1].size if lines else 0)
 
 
-def _panel(layer: Layer | DeviceLayer, box: Box, names: bool, size: int, halo: int) -> Panel:
+def _panel(layer: Layer | DeviceLayer, box: Box, names: bool, size: int, halo: int, count: Count) -> Panel:
     left, top, right, bottom = (round(edge) for edge in box)
-    grid = aggregate(layer, fit(layer.frame, right - left, bottom - top))
+    grid = count(layer, fit(layer.frame, right - left, bottom - top))
     # "misfit" written on the map would hide what it points to.
     named = names and layer.key.column != "misfit"
     return Panel(layer, box, grid, place_names(grid, layer.key, size, halo) if named else ())

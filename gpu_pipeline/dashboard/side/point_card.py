@@ -35,7 +35,7 @@ def point(opened: Opened, place: int, held: bool) -> str:
 
 
 def _neighbors(opened: Opened, run: Run | None, place: int) -> list[dict[str, Any]]:
-    if run is None or run.features.size > MOST_NUMBERS:
+    if run is None or run.features is None or run.features.size > MOST_NUMBERS:
         return []
     found = neighbors_of_row(run, place, LISTED)
     in_data = _listed(opened, found.in_data, set(found.on_map.tolist()))

@@ -1,0 +1,116 @@
+"""Partitioned Parquet: rows in the order of the files, only those that are wanted, and damage that has a name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from gpu_pipeline import InputError, load
+from gpu_pipeline.datasets.parts import MADE, METADATA, open_parts
+from gpu_pipeline.datasets.tables import Columns
+
+X = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+Y = np.arange(50) % 4
+
+
+def lists(rows: slice, **metadata: object) -> pa.Table:
+    """A column of arrays, and labels."""
+    values = pa.FixedSizeListArray.from_arrays(pa.array(X[rows].ravel()), 3)
+    schema = pa.schema([("v", values.type), ("kind", pa.int64())], {METADATA: json.dumps(metadata)})
+    return pa.Table.from_arrays([values, pa.array(Y[rows])], schema=schema)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two files, the first of two row groups, the last row group of the second empty."""
+    parquet.write_table(lists(slice(0, 30)), tmp_path / "a.parquet", row_group_size=20)
+    parquet.write_table(lists(slice(30, 50)), tmp_path / "b.parquet", write_page_checksum=True)
+    return tmp_path
+
+
+def test_all_rows_in_the_order_of_the_files(folder: Path) -> None:
+    dataset = load(str(folder), label_column="kind")
+    np.testing.assert_array_equal(dataset.X, X)
+    np.testing.assert_array_equal(dataset.y, Y)
+    assert dataset.X.dtype == np.float32
+    pieces = open_parts(folder, Columns()).pieces
+    assert [(piece.start, piece.rows) for piece in pieces] == [(0, 20), (20, 10), (30, 20)]
+
+
+def test_a_sample_has_the_rows_of_any_other_reader(folder: Path) -> None:
+    dataset = load(str(folder), label_column="kind", sample=17, seed=5)
+    np.save(folder / "same.npy", X)
+    other = load(str(folder / "same.npy"), sample=17, seed=5)
+    np.testing.assert_array_equal(dataset.rows, other.rows)
+    np.testing.assert_array_equal(dataset.X, other.X)
+    np.testing.assert_array_equal(dataset.y, Y[dataset.rows])
+
+
+def test_one_file_with_a_column_of_arrays(folder: Path) -> None:
+    dataset = load(str(folder / "a.parquet"))
+    np.testing.assert_array_equal(dataset.X, X[:30])
+    assert dataset.y is None
+
+
+def test_the_files_may_say_what_they_are(tmp_path: Path) -> None:
+    table = lists(slice(0, 50), label="kind", image_shape=[1, 3], recommended="deskew")
+    parquet.write_table(table, tmp_path / "said.parquet")
+    dataset = load(str(tmp_path))
+    np.testing.assert_array_equal(dataset.y, Y)
+    assert (dataset.image_shape, dataset.recommended) == ((1, 3), "deskew")
+
+
+def test_plain_columns_over_several_files(tmp_path: Path) -> None:
+    for i, rows in enumerate((slice(0, 20), slice(20, 50))):
+        columns = {"p": X[rows, 0], "name": [f"n{y}" for y in Y[rows]], "q": X[rows, 1].astype(np.float64)}
+        parquet.write_table(pa.table(columns), tmp_path / f"{i}.parquet")
+    dataset = load(str(tmp_path), label_column="name")
+    np.testing.assert_array_equal(dataset.X, X[:, :2].astype(np.float64))
+    assert dataset.y is not None
+    assert dataset.y.tolist() == [f"n{y}" for y in Y]
+    assert load(str(tmp_path), columns=("q",)).X.shape == (50, 1)
+    with pytest.raises(InputError, match="did you mean 'name'"):
+        load(str(tmp_path), label_column="nam")
+    with pytest.raises(InputError, match=r"'name' of .* holds string where numbers"):
+        load(str(tmp_path), columns=("name",))
+
+
+def test_a_missing_number_is_found_by_its_row(tmp_path: Path) -> None:
+    parquet.write_table(pa.table({"a": [1, 2], "b": [3, 4]}), tmp_path / "0.parquet")
+    parquet.write_table(pa.table({"a": pa.array([5, None], pa.int64()), "b": [3, 4]}), tmp_path / "1.parquet")
+    with pytest.raises(InputError, match="1 NaN or infinite value, the first in row 3"):
+        load(str(tmp_path))
+
+
+def test_damage_names_its_file(folder: Path) -> None:
+    whole = (folder / "b.parquet").read_bytes()
+    (folder / "b.parquet").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"b\.parquet cannot be read .*: put a whole copy in its place"):
+        load(str(folder))
+    where = whole.index(X[40].tobytes())  # one bit of a value: only the page's checksum can tell
+    (folder / "b.parquet").write_bytes(whole[:where] + bytes([whole[where] ^ 1]) + whole[where + 1 :])
+    with pytest.raises(InputError, match=r"b\.parquet, row group 0 cannot be read"):
+        load(str(folder))
+
+
+def test_files_of_another_kind(folder: Path) -> None:
+    parquet.write_table(pa.table({"other": [1.0]}), folder / "c.parquet")
+    with pytest.raises(InputError, match=r"c\.parquet has other columns than a\.parquet"):
+        load(str(folder))
+
+
+def test_a_folder_that_is_not_filled(tmp_path: Path) -> None:
+    (tmp_path / MADE).write_text(json.dumps({"set": "digits", "rows": 90, "seed": 2, "form": 1}))
+    with pytest.raises(
+        InputError, match="0 of 90 rows: finish it with gpu-pipeline data make digits --rows 90 --seed 2"
+    ):
+        load(str(tmp_path))
+    parquet.write_table(lists(slice(0, 0)), tmp_path / "empty.parquet")
+    (tmp_path / MADE).unlink()
+    with pytest.raises(InputError, match="it has no rows"):
+        load(str(tmp_path))
