@@ -202,8 +202,8 @@ def test_a_damaged_reference_is_refused(made: tuple[Reference, np.ndarray], tmp_
 @pytest.mark.parametrize(
     ("X", "sentence"),
     [
-        (np.zeros((3, 5)), "3 x 5 but the map's have 784 columns"),
-        (np.zeros(784), "784 but the map's have 784 columns"),
+        (np.zeros((3, 5)), "have 5 columns but the map's have 784"),
+        (np.zeros(784), r"1 dimensions: give a table of \(rows, 784 columns\)"),
         (np.full((2, 784), np.nan), "new row 0 .* NaN"),
         (np.array([["a"] * 784]), "values of type <U1"),
         (np.full((1, 784), -1.0), "some are negative"),
