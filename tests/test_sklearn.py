@@ -62,7 +62,7 @@ def test_new_rows_on_the_map_of_the_fit() -> None:
     placed = pipeline.transform(X[400:])
     assert placed.dtype == np.float32
     distances = np.linalg.norm(placed[:, None] - embedding, axis=2)
-    assert (y[:400][distances.argmin(axis=1)] == y[400:]).mean() > 0.95  # Measured 0.99; by chance a quarter.
+    assert (y[:400][distances.argmin(axis=1)] == y[400:]).mean() > 0.95  # Measured: 0.978; by chance a quarter.
     with pytest.raises(ValueError, match="is expecting 64 features"):
         pipeline.transform(X[:, :5])
 
