@@ -83,7 +83,7 @@ def test_steps_come_in_order_and_each_is_timed(made: tuple[Run, Diary]) -> None:
     assert tuple(result.record.seconds) == STEPS
     assert result.record.engines == dict.fromkeys(("reduce", "embed", "cluster", "score"), "scikit_learn")
     assert result.record.skipped == {}
-    assert result.record.transfer.keys() == {"reduce", "embed", "cluster", "score"}
+    assert result.record.transfer.keys() == {"reduce", "embed", "cluster", "keep"}
 
 
 def test_the_record_says_what_was_done(made: tuple[Run, Diary]) -> None:
@@ -293,8 +293,8 @@ def test_arrays_stay_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     result = run(make({**VALUES, "engine": "auto"}), clouds())
     assert result.record.engines == {"reduce": "left", "embed": "right", "cluster": "left", "score": "left"}
     assert puts == [(N, 8)]
-    # Features, map, clusters; and the judge's neighbours.
-    assert gets == [(N, 5), (N, 2), (N,), [(N, 30), (N, 30)]]
+    # The mean and axes for new rows; features, map, clusters; and the judge's neighbours.
+    assert gets == [(8,), (8, 5), (N, 5), (N, 2), (N,), [(N, 30), (N, 30)]]
     assert type(result.features) is np.ndarray
     np.testing.assert_array_equal(result.embedding, run(make(VALUES), clouds()).embedding)
 
