@@ -136,6 +136,17 @@ def _check_neighbors(X: np.ndarray, indices: np.ndarray, distances: np.ndarray) 
     assert not (indices == np.arange(len(X))[:, None]).any()
 
 
+@pytest.mark.parametrize("name", ENGINES["pca"])
+def test_what_pca_keeps_takes_other_rows(name: str, clouds: tuple[np.ndarray, np.ndarray]) -> None:
+    engine = usable(name)
+    output = work("pca", engine, clouds[0])
+    mean, axes = (engine.get(output.keep[part]) for part in ("mean", "axes"))
+    assert (mean.shape, axes.shape) == ((D,), (D, 5))
+    assert mean.dtype == axes.dtype == np.float32
+    scores = (clouds[0].astype(np.float64) - mean) @ axes
+    np.testing.assert_allclose(scores, arrays(engine, output)[0], atol=1e-3)
+
+
 @pytest.mark.parametrize(("method", "name"), PAIRS)
 def test_the_same_seed_gives_the_same_bytes(method: str, name: str, clouds: tuple[np.ndarray, np.ndarray]) -> None:
     engine = usable(name)

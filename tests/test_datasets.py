@@ -332,6 +332,15 @@ def test_check(changes: dict[str, Any], says: str) -> None:
     assert says in str(caught.value)
 
 
+def test_rows_for_a_map_that_is_there_need_not_vary() -> None:
+    same = made(X=np.ones((3, 2)))
+    check(same, varies=False)
+    with pytest.raises(InputError, match="no column of made varies"):
+        check(same)
+    with pytest.raises(InputError, match="NaN"):
+        check(made(X=np.full((3, 2), np.nan)), varies=False)
+
+
 def test_check_reads_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     X = np.zeros((1000, 4), dtype=np.float32)
     X[999, 3] = 1

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import feather, parquet
 
-from gpu_pipeline.datasets import Dataset, load
+from gpu_pipeline.datasets import Dataset, is_table, load
 from gpu_pipeline.errors import InputError
 
 X = np.array([[1.5, 2], [3, 4.25], [5, 6], [7, 9]])
@@ -267,3 +267,11 @@ def test_wrong_names(tmp_path: Path) -> None:
 def test_gzip_is_read_through(tmp_path: Path) -> None:
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"a,b\n1,2\n3,4\n"))
     np.testing.assert_array_equal(load(str(tmp_path / "t.csv.gz")).X, [[1, 2], [3, 4]])
+
+
+def test_columns_of_a_table_have_names_and_those_of_an_array_do_not(tmp_path: Path) -> None:
+    pd.DataFrame({"b": [1.0, 2], "kind": ["x", "y"], "a": [3.0, 5]}).to_parquet(tmp_path / "t.parquet")
+    assert load(str(tmp_path / "t.parquet"), label_column="kind").columns == ("b", "a")
+    assert load(str(tmp_path / "t.parquet"), columns=["a", "b"]).columns == ("a", "b")
+    assert load(str(saved(tmp_path, np.arange(6).reshape(2, 3)))).columns is None
+    assert [is_table(name) for name in ("T.CSV.GZ", "t.parquet", "t.npy", "digits")] == [True, True, False, False]

@@ -40,7 +40,10 @@ def build(X: np.ndarray, settings: TSNE = SETTINGS, **changes: Any) -> tuple[Ref
 
 @pytest.fixture(scope="module")
 def digits() -> Dataset:
-    return load("digits", sample=2_500, seed=1)
+    whole = load("digits", sample=3_500, seed=1)
+    mixed = np.random.default_rng(0).permutation(3_500)
+    assert whole.y is not None
+    return replace(whole, X=whole.X[mixed], y=whole.y[mixed])
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +70,7 @@ def test_labels_of_placed_digits_are_as_right_as_the_maps_own(
 ) -> None:
     _, y = part_of(digits, slice(0, 2_000))
     right, own, chance = accuracies(made[0], y, placed.embedding, part_of(digits, slice(2_000, None))[1])
-    # Measured: 0.986 and 0.978.
+    # Measured: 0.977 and 0.978; at the places of others 0.10.
     assert right > own - 0.01
     assert chance < 0.2
 
@@ -88,15 +91,15 @@ def test_new_rows_land_where_a_joint_map_has_them(digits: Dataset) -> None:
     """On the map of all rows without some of them, those are placed where they were, but for some between islands."""
     _, features = build(digits.X)
     joint = mesh.tsne(features, SETTINGS, 0).array
-    kept = np.arange(2_500) % 5 > 0
+    kept = np.arange(3_500) % 5 > 0
     found = Reference.build(features[kept], joint[kept], SETTINGS).place_features(features[~kept])
     radius = np.sqrt((joint**2).sum(axis=1).mean())
     moved = np.linalg.norm(found.embedding - joint[~kept], axis=1) / radius
     nearest = np.linalg.norm(joint[kept][found.neighbors[:, 0]] - joint[~kept], axis=1) / radius
-    # Measured: median 0.004, 90 % within 0.02; the place of the nearest reference row is 0.03 away.
+    # Measured: median 0.003, 90 % within 0.010; the place of the nearest reference row is 0.012 away.
     assert np.median(moved) < 0.01
-    assert np.quantile(moved, 0.9) < 0.05
-    assert np.median(moved) < np.median(nearest) / 3
+    assert np.quantile(moved, 0.9) < 0.03
+    assert np.median(moved) < np.median(nearest) / 2
 
 
 def test_a_reference_row_lands_at_its_own_place(made: tuple[Reference, np.ndarray], digits: Dataset) -> None:
@@ -106,7 +109,7 @@ def test_a_reference_row_lands_at_its_own_place(made: tuple[Reference, np.ndarra
 
 
 def test_a_row_that_is_nearly_a_reference_row_lands_next_to_it(made: tuple[Reference, np.ndarray]) -> None:
-    """The bound of docs/placing.md: without the rule for copies, in units of the map's RMS radius."""
+    """Without the rule for copies, in units of the map's RMS radius; measured 0.0015 and 0.0035."""
     reference, features = made
     found = reference.place_features(features, copies=False).embedding
     moved = np.linalg.norm(found - reference.embedding, axis=1) / np.sqrt((reference.embedding**2).sum(axis=1).mean())
@@ -131,14 +134,14 @@ def test_neighbors_and_distances_are_the_exact_ones(
     reference, features = made
     new = reference.features_of(digits.X[2_000:]).astype(np.float64)
     distances = np.sqrt(((new[:50, None] - features.astype(np.float64)) ** 2).sum(axis=2))
-    assert placed.neighbors.shape == (500, 15)
+    assert placed.neighbors.shape == (1_500, 15)
     assert_array_equal(placed.neighbors[:50], np.argsort(distances, axis=1)[:, :15])
     np.testing.assert_allclose(placed.distances[:50], np.sort(distances, axis=1)[:, :15], rtol=1e-4)
 
 
 def test_what_is_not_of_the_kind_is_far(made: tuple[Reference, np.ndarray], digits: Dataset, placed: Placed) -> None:
     reference = made[0]
-    assert (placed.novelty > placed.far).mean() < 0.05  # 0.01 for rows like the reference's.
+    assert (placed.novelty > placed.far).mean() < 0.05  # Measured 0.013; 0.01 of the reference's own.
     assert 0.7 < np.median(placed.novelty) < 1.3
     noise = np.random.default_rng(0).integers(0, 256, size=(50, 784), dtype=np.uint8)
     assert (reference.place(noise).novelty > placed.far).all()
@@ -202,8 +205,8 @@ def test_a_damaged_reference_is_refused(made: tuple[Reference, np.ndarray], tmp_
 @pytest.mark.parametrize(
     ("X", "sentence"),
     [
-        (np.zeros((3, 5)), "3 x 5 but the map's have 784 columns"),
-        (np.zeros(784), "784 but the map's have 784 columns"),
+        (np.zeros((3, 5)), "have 5 columns but the map's have 784"),
+        (np.zeros(784), r"1 dimensions: give a table of \(rows, 784 columns\)"),
         (np.full((2, 784), np.nan), "new row 0 .* NaN"),
         (np.array([["a"] * 784]), "values of type <U1"),
         (np.full((1, 784), -1.0), "some are negative"),

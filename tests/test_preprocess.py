@@ -14,7 +14,7 @@ from scipy.spatial.distance import pdist
 
 from gpu_pipeline.datasets import dataset, digits
 from gpu_pipeline.errors import InputError
-from gpu_pipeline.preprocess import PREPROCESS, deskew, preprocess, scale
+from gpu_pipeline.preprocess import PREPROCESS, deskew, limits_of, preprocess, scale
 
 
 def test_bytes_are_divided_by_255() -> None:
@@ -155,3 +155,23 @@ def test_preprocess_scales_first(name: str) -> None:
     assert out.shape == X.shape
     assert 0 <= out.min() < out.max() <= 1
     np.testing.assert_array_equal(out, scale(X) if name == "none" else deskew(scale(X), (28, 28)))
+
+
+def test_limits_of_other_rows() -> None:
+    assert limits_of(np.array([[3, 7]], dtype=np.uint8)) == (0, 255)
+    assert limits_of(np.array([[-2.0, 6.0], [0, 1]])) == (-2, 6)
+    np.testing.assert_allclose(scale(np.array([[-2, 2, 10.0]]), (-2, 6)), [[0, 0.5, 1.5]])
+    # Bytes are not divided by 255 where the limits are others.
+    np.testing.assert_allclose(scale(np.array([[0, 4]], dtype=np.uint8), (0, 8)), [[0, 0.5]])
+    np.testing.assert_allclose(scale(np.array([[0.0, 51.0]]), (0, 255)), [[0, 0.2]])
+    np.testing.assert_allclose(preprocess(np.array([[4.0]]), "none", None, (0, 8)), [[0.5]])
+
+
+def test_a_row_is_prepared_alone() -> None:
+    """So that rows placed in parts are prepared to the same bytes as all at once."""
+    X = np.random.default_rng(0).integers(0, 256, (700, 784), dtype=np.uint8)
+    X[3] = 0
+    X[4] = 255
+    whole = preprocess(X, "deskew", (28, 28))
+    for rows in (slice(0, 1), slice(3, 5), slice(5, 604), slice(699, 700)):
+        assert preprocess(X[rows], "deskew", (28, 28)).tobytes() == whole[rows].tobytes()

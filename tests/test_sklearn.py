@@ -54,6 +54,19 @@ def test_a_pipeline_of_pca_and_tsne() -> None:
     np.testing.assert_array_equal(clone(pipeline).fit_transform(X), embedding)
 
 
+def test_new_rows_on_the_map_of_the_fit() -> None:
+    X, y = load_digits(n_class=4, return_X_y=True)
+    pipeline = make_pipeline(PCA(10, random_state=0), TSNE(perplexity=15, iterations=500, random_state=0))
+    embedding = pipeline.fit_transform(X[:400])
+    np.testing.assert_allclose(pipeline.transform(X[:400]), embedding)
+    placed = pipeline.transform(X[400:])
+    assert placed.dtype == np.float32
+    distances = np.linalg.norm(placed[:, None] - embedding, axis=2)
+    assert (y[:400][distances.argmin(axis=1)] == y[400:]).mean() > 0.95  # Measured: 0.978; by chance a quarter.
+    with pytest.raises(ValueError, match="is expecting 64 features"):
+        pipeline.transform(X[:, :5])
+
+
 def test_kmeans_finds_clouds_and_says_how() -> None:
     X, y = make_blobs(150, centers=3, cluster_std=0.1, random_state=0)
     model = KMeans(n_clusters=3, random_state=0).fit(X)

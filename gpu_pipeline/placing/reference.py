@@ -256,9 +256,12 @@ def features_of(
 
 
 def _check(X: np.ndarray, columns: int, what: str) -> None:
-    if X.ndim != 2 or X.shape[1] != columns:
-        shape = " x ".join(map(str, X.shape))
-        raise InputError(f"the new rows are {shape} but the map's have {columns} {what}: give rows of the same {what}.")
+    if X.ndim != 2:
+        raise InputError(f"the new rows have {X.ndim} dimensions: give a table of (rows, {columns} {what}).")
+    if X.shape[1] != columns:
+        raise InputError(
+            f"the new rows have {X.shape[1]:,} {what} but the map's have {columns:,}: give rows of the same {what}."
+        )
     if X.dtype.kind not in "biuf":
         raise InputError(f"the new rows hold values of type {X.dtype}: give numbers.")
     if X.dtype.kind == "f":

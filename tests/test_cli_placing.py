@@ -1,0 +1,132 @@
+"""The command `place`: what it prints and writes, and one sentence for everything that is wrong."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gpu_pipeline import Recipe, run
+from gpu_pipeline.cli import main
+from gpu_pipeline.datasets import load
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Call = Callable[..., Ended]
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Run the command line in this process."""
+
+    def called(*arguments: object) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["gpu-pipeline", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert isinstance(ended.value.code, int)
+        return Ended(ended.value.code, *capsys.readouterr())
+
+    return called
+
+
+def table(path: Path, n: int, seed: int, columns: str = "abcdef") -> Path:
+    """Three clouds far apart as a Parquet file with the columns a to f and `kind`."""
+    y = np.arange(n) % 3
+    X = np.random.default_rng(seed).normal(size=(n, 6)) + 20 * y[:, None]
+    frame = pd.DataFrame(X, columns=list("abcdef")).assign(kind=np.array(["x", "y", "z"])[y])
+    frame[["kind", *columns]].to_parquet(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with a run on the table beside it."""
+    where = tmp_path_factory.mktemp("clouds")
+    data = load(str(table(where / "old.parquet", 120, 0)), label_column="kind")
+    run(Recipe(embed={"method": "pca"}, cluster={"n_clusters": 3}), data).save(where / "runs")
+    return where
+
+
+def test_placed_rows_lie_in_the_runs_folder(folder: Path, call: Call) -> None:
+    new = table(folder / "new.parquet", 30, 1)
+    ended = call("place", "old", new, "--label-column", "kind", "--out", folder / "runs")
+    assert (ended.code, ended.err) == (0, "")
+    assert "30 rows of new placed on old-pca-scikit-learn-" in ended.out
+    assert "label accuracy by the nearest points on the map: 1.000 (the run's own: 1.000)" in ended.out
+    assert "far from all that the run knows: " in ended.out
+    points = pd.read_parquet(ended.out.rpartition("points: ")[2].strip())
+    assert (points["label"] == points["vote"]).all()
+    assert Path(ended.out.rpartition("points: ")[2].strip()).parent.parent.parent.parent == folder / "runs"
+
+
+def test_json_is_one_object(folder: Path, call: Call) -> None:
+    new = table(folder / "other.parquet", 30, 2)
+    ended = call("place", "old", new, "--sample", "10", "--out", folder / "runs", "--json")
+    values = json.loads(ended.out)
+    assert Path(values["points"]).is_file()
+    assert values["dataset"]["n"] == 10
+    assert values["label_accuracy"] is None
+
+
+def test_columns_are_found_by_their_names(folder: Path, call: Call, tmp_path: Path) -> None:
+    plain = table(folder / "plain.parquet", 30, 3)
+    turned = table(folder / "turned.parquet", 30, 3, columns="fbdace")
+    places = []
+    for data in (plain, turned):
+        ended = call("place", "old", data, "--out", folder / "runs", "--to", tmp_path / f"{data.stem}.csv")
+        assert (ended.code, ended.err) == (0, "")
+        places.append(pd.read_csv(tmp_path / f"{data.stem}.csv"))
+    pd.testing.assert_frame_equal(*places)
+    few = table(folder / "few.parquet", 30, 3, columns="abcde")
+    ended = call("place", "old", few, "--out", folder / "runs")
+    assert ended.code == 2
+    assert "unknown column of few.parquet 'f'" in ended.err
+    named = call("place", "old", turned, "--columns", "a,b", "--out", folder / "runs")
+    assert (named.code, "have 2 columns but the map's have 6" in named.err) == (2, True)
+
+
+def test_one_row_and_rows_that_are_all_equal(folder: Path, call: Call) -> None:
+    np.save(folder / "same.npy", np.full((4, 6), 20.0))
+    for arguments in ((folder / "same.npy",), (folder / "same.npy", "--sample", "1")):
+        ended = call("place", "old", *arguments, "--out", folder / "runs")
+        assert (ended.code, ended.err) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("old", "wide.npy"), "have 9 columns but the map's have 6"),
+        (("old", "nan.npy"), "NaN"),
+        (("old", "none.npy"), "there is no file"),
+        (("old", "mnits"), "unknown data set 'mnits'"),
+        (("young", "wide.npy"), "unknown run 'young'"),
+        (("old", "wide.npy", "--to", "points.txt"), "neither CSV nor Parquet"),
+        (("old", "wide.npy", "--sample", "many"), "give a number of rows, or all"),
+        (("old", "wide.npy", "--label-column", "kind"), "no named columns"),
+    ],
+)
+def test_one_sentence_and_nothing_written(
+    folder: Path, call: Call, arguments: tuple[str, ...], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    np.save("wide.npy", np.ones((4, 9)))
+    np.save("nan.npy", np.full((4, 6), np.nan))
+    before = sorted((folder / "runs").rglob("*"))
+    ended = call("place", *arguments)
+    assert (ended.code, ended.out) == (2, "")
+    assert sentence in ended.err
+    assert ended.err.count("\n") == 1
+    assert sorted((folder / "runs").rglob("*")) == before
