@@ -165,7 +165,7 @@ class Team:
             raise _GONE from None
 
     def _workers(self) -> set[str]:
-        return set(self.client.scheduler_info(n_workers=-1)["workers"])
+        return set(self.client.nthreads())  # asked anew, where `scheduler_info` may answer from what it keeps
 
     def _lost(self, seen: set[str]) -> set[str]:
         """Say how many workers went; those that there are now."""
@@ -249,7 +249,10 @@ def team(where: Where, workers: int, limit: int, scratch: Path, note: Callable[[
 
 def smallest_limit(client: Client) -> int | None:
     """The least memory that a thread of a cluster's workers has, in bytes; None where none is limited."""
-    info = client.scheduler_info(n_workers=-1)["workers"].values()
+    for _ in range(10):
+        info = client.scheduler_info(n_workers=-1)["workers"].values()
+        if info:  # now and then it is the list without workers that Dask fetches every two seconds
+            break
     limits = [each["memory_limit"] // each["nthreads"] for each in info if each["memory_limit"]]
     return min(limits, default=None)
 
