@@ -36,8 +36,9 @@ def beside_the_map(session: Session) -> Work:
     if opened is None:
         return lambda: views.message("There is no map yet.", hint="Make one under Run.")
     if tab == "selection":
-        filtered = session.visible is not None
-        return partial(side.selection, opened, session.chosen, choice.steps, filtered, session.seed)
+        return partial(
+            side.selection, opened, session.chosen, choice.steps, session.filters(), session.seed, choice.paints
+        )
     if tab == "confusion":
         return partial(side.mistakes, opened, choice.steps[-1].pairs if choice.steps else ())
     if tab == "compare":

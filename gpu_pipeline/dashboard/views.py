@@ -19,7 +19,9 @@ from ..render.palette import DENSITY, QUANTITY
 from .filters import numbers, sliders
 from .frame import Frame
 from .images import encode
+from .keys import KEY_TEXTS
 from .opened import Opened
+from .paint import painted
 from .state import Choice
 from .statistics import counts
 
@@ -45,6 +47,7 @@ HOWS = (
     ("new", "New", "A shape begins a new selection"),
     ("add", "Add", "A shape adds to the selection (+)"),
     ("subtract", "Subtract", "A shape takes away from the selection (-)"),
+    ("keep", "Keep", "Of the selection only what is in the shape stays (&)"),
 )
 TAB_TEXTS = (
     ("look", "Look", "Runs, colours, filters"),
@@ -66,7 +69,7 @@ def page(name: str, **values: Any) -> str:
 
 def header(title: str) -> str:
     """Title, link and theme."""
-    return page("header", title=title)
+    return page("header", title=title, keys=KEY_TEXTS)
 
 
 def tools(choice: Choice) -> str:
@@ -136,7 +139,7 @@ def look(
         The frame of a job, if the map shows one in place of what is open: colour and legend are then its own.
     """
     shown = watched or opened
-    listed = {"runs": run_rows(rows), "run": choice.run, "file": file, "names": choice.names}
+    listed = {"runs": run_rows(rows), "run": choice.run, "file": file, "names": choice.names, "images": choice.images}
     if shown is None:
         return page("look", **listed, colours=[])
     if watched is not None:
@@ -152,12 +155,13 @@ def look(
         sliders=sliders(shown, choice.limits, sought) if watched is None else [],
         passing=None if visible is None else int(np.count_nonzero(visible)),
         n=shown.n,
+        pictures=watched is None and shown.run is not None and shown.run.record.dataset.get("image_shape") is not None,
     )
 
 
 def _colouring(choice: Choice, shown: Opened, chosen: np.ndarray | None) -> dict[str, Any]:
     """What the colours mean."""
-    own = shown.layer(choice.colour).key
+    own = painted(shown.layer(choice.colour).key, choice.paints)
     classes = own.kind == "classes"
     key = shown_key(own, choice.mode) if classes else own  # type: ignore[arg-type]
     entries = legend(choice, shown, chosen) if classes else []
@@ -170,6 +174,7 @@ def _colouring(choice: Choice, shown: Opened, chosen: np.ndarray | None) -> dict
         "legend": entries,
         "more": sum(count > 0 for count in own.counts) - len(entries),
         "hidden": choice.hidden,
+        "painted": any(column == choice.colour for column, _, _ in choice.paints),
         "ramp": _ramp(key),
         "ticks": _ticks(key),
         "unmeasured": own.unmeasured,
@@ -179,6 +184,7 @@ def _colouring(choice: Choice, shown: Opened, chosen: np.ndarray | None) -> dict
 def legend(choice: Choice, opened: Opened, chosen: np.ndarray | None) -> list[dict[str, Any]]:
     """The legend's entries: the largest classes in their order, with their counts in all and in the selection."""
     codes, key = opened.codes(choice.colour)
+    key = painted(key, choice.paints)
     inside = None if chosen is None else counts(codes, len(key.names), chosen)
     # Beside another map a class of that one may have no point here.
     kept = [i for i, count in enumerate(key.counts) if count]
