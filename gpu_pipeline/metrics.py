@@ -234,14 +234,18 @@ def label_accuracy(labels: np.ndarray, lists: np.ndarray, k: int = 10, queries: 
     """
     codes = np.unique(labels, return_inverse=True)[1]
     rows = np.arange(len(codes)) if queries is None else np.asarray(queries)
-    right = 0
-    for part in slices(len(rows), 16_384):
-        near = codes[lists[part, :k]]
+    return float((vote(codes, lists, k) == codes[rows]).mean())
+
+
+def vote(labels: np.ndarray, lists: np.ndarray, k: int = 10) -> np.ndarray:
+    """The most frequent label among the k nearest neighbours of each point, (m,); of equals that of the nearest."""
+    winners = np.empty(len(lists), labels.dtype)
+    for part in slices(len(lists), 16_384):
+        near = labels[lists[part, :k]]
         votes = (near[:, :, None] == near[:, None, :]).sum(axis=2)
         # argmax takes the first of equals: the nearest.
-        winner = near[np.arange(len(near)), votes.argmax(axis=1)]
-        right += int((winner == codes[rows[part]]).sum())
-    return right / len(rows)
+        winners[part] = near[np.arange(len(near)), votes.argmax(axis=1)]
+    return winners
 
 
 def trustworthiness(X: np.ndarray, embedding: np.ndarray, k: int = 15, queries: np.ndarray | None = None) -> float:

@@ -44,6 +44,14 @@ def map_neighbors(embedding: np.ndarray, k: int, queries: np.ndarray | None = No
     return others
 
 
+def nearest_places(embedding: np.ndarray, places: np.ndarray, k: int) -> np.ndarray:
+    """The k points of a map nearest to each of some places, (m, 2), nearest first, (m, k) int32; k is at most n."""
+    from scipy.spatial import cKDTree
+
+    _, indices = cKDTree(np.asarray(embedding, dtype=np.float64)).query(places, np.arange(1, k + 1), workers=-1)
+    return np.asarray(indices, dtype=np.int32)
+
+
 def rank_in(X: np.ndarray, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Rank of each of `others`, (m, k), among all rows of X by distance from `rows`, (m,); the nearest has 1.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +18,8 @@ from .engines import Output, Progress, candidates, engine_name, first_able, load
 from .errors import InputError, Unavailable
 from .machine import facts
 from .methods import PCA, TSNE, UMAP, Settings
-from .preprocess import preprocess
+from .placing import Axes, Preparation, Reference
+from .preprocess import limits_of, preprocess
 from .recipe import Recipe
 from .record import Record, Run
 from .scoring import score
@@ -46,10 +47,11 @@ class Observer:
 
 @dataclass
 class _Held:
-    """An array and the engine that holds it; None is the host's memory."""
+    """An array, the engine that holds it (None: the host's memory), and what that kept for other rows, on the host."""
 
     array: Any
     engine: ModuleType | None = None
+    kept: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def host(self) -> np.ndarray:
         return np.asarray(self.array if self.engine is None else self.engine.get(self.array))
@@ -129,13 +131,17 @@ def run(
     for sentence in loaded.notes:
         journal.note(sentence)
     how = loaded.recommended if recipe.preprocess == "auto" else recipe.preprocess
-    X = journal.step("preprocess", lambda: preprocess(loaded.X, how, loaded.image_shape))
+    prepared = Preparation(how, loaded.X.shape[1], limits_of(loaded.X), loaded.image_shape, loaded.columns)
+    X = journal.step("preprocess", lambda: preprocess(loaded.X, how, prepared.image_shape, prepared.limits))
     features = _reduce(recipe, _Held(X), journal)
     journal.step("compile", compiled.result)
     embedded = _engine_step("embed", recipe.embed, features, recipe, journal)
     clustered = embedded if recipe.cluster_on == "map" else features
     clusters = _engine_step("cluster", recipe.cluster, clustered, recipe, journal).host()
-    return _finish(recipe, loaded, how, features.host(), embedded.host(), clusters, journal)
+    on_host, embedding = features.host(), embedded.host()
+    reference = journal.step("keep", lambda: _keep(recipe, prepared, on_host, features.kept, embedding, embedded.kept))
+    made = _finish(recipe, loaded, how, on_host, embedding, clusters, journal)
+    return replace(made, _reference=reference)
 
 
 def check(recipe: Recipe, dataset: Dataset) -> None:
@@ -229,7 +235,8 @@ def _engine_step(step: str, settings: Settings, X: _Held, recipe: Recipe, journa
                 array, settings, recipe.seed, lambda progress: journal.observer.progress(step, progress)
             )
         journal.observer.end(step, journal.work.seconds[step])
-        return replace(output, array=_Held(output.array, engine))
+        kept = {name: np.asarray(engine.get(array)) for name, array in output.keep.items()}
+        return replace(output, array=_Held(output.array, engine, kept))
 
     name, output = first_able(method, recipe.engine_of(step), attempt, journal.skip)
     journal.engines[step] = name
@@ -238,6 +245,29 @@ def _engine_step(step: str, settings: Settings, X: _Held, recipe: Recipe, journa
         journal.note(sentence)
     held: _Held = output.array
     return held
+
+
+def _keep(
+    recipe: Recipe,
+    prepared: Preparation,
+    features: np.ndarray,
+    reduction: Mapping[str, np.ndarray],
+    embedding: np.ndarray,
+    kept: Mapping[str, np.ndarray],
+) -> Reference | None:
+    """What new rows will be placed by; None for a map by UMAP, whose model cannot be kept."""
+    settings = recipe.embed
+    if isinstance(settings, UMAP):
+        return None
+    return Reference.build(
+        features,
+        embedding,
+        settings,
+        preparation=prepared,
+        reduction=Axes(**reduction) if reduction else None,
+        kept=kept,
+        seed=recipe.seed,
+    )
 
 
 def _finish(

@@ -13,7 +13,7 @@ _IMAGES = 512
 """Images that are worked on together, few enough for the working arrays to stay in the cache."""
 
 
-def scale(X: np.ndarray) -> np.ndarray:
+def scale(X: np.ndarray, limits: tuple[float, float] | None = None) -> np.ndarray:
     """All values between 0 and 1.
 
     Bytes are divided by 255. Anything else goes through one affine map of all values alike, least to
@@ -23,6 +23,8 @@ def scale(X: np.ndarray) -> np.ndarray:
     ----------
     X
         (n, d) finite numbers; may be memory-mapped, and is read in blocks.
+    limits
+        What becomes 0 and 1, if not these rows' own `limits_of`; values outside leave [0, 1] then.
 
     Returns
     -------
@@ -33,14 +35,14 @@ def scale(X: np.ndarray) -> np.ndarray:
     InputError
         If all values are equal, or one is NaN or infinite.
     """
-    low, high = (0.0, 255.0) if X.dtype == np.uint8 else _limits(X)
+    low, high = limits_of(X) if limits is None else limits
     # Halves, because the difference of two large values of opposite sign may be infinite.
     span = high / 2 - low / 2
     if not 0 < span < np.inf:
         raise InputError(f"values from {low:g} to {high:g} cannot be scaled to [0, 1]: give finite values that differ.")
     scaled = np.empty(X.shape, dtype=np.float32)
     for block in blocks(X):
-        if X.dtype == np.uint8:
+        if X.dtype == np.uint8 and (low, high) == (0.0, 255.0):
             np.divide(X[block], np.float32(255), out=scaled[block])
         else:
             scaled[block] = (X[block].astype(np.float64) / 2 - low / 2) / span
@@ -83,7 +85,9 @@ def deskew(X: np.ndarray, image_shape: tuple[int, int]) -> np.ndarray:
     return upright
 
 
-def preprocess(X: np.ndarray, name: str, image_shape: tuple[int, int] | None) -> np.ndarray:
+def preprocess(
+    X: np.ndarray, name: str, image_shape: tuple[int, int] | None, limits: tuple[float, float] | None = None
+) -> np.ndarray:
     """Values scaled to [0, 1] and prepared, (n, d) float32.
 
     Parameters
@@ -94,6 +98,8 @@ def preprocess(X: np.ndarray, name: str, image_shape: tuple[int, int] | None) ->
         One of `PREPROCESS`.
     image_shape
         Height and width of the images, if rows are images.
+    limits
+        What becomes 0 and 1, if not these rows' own `limits_of`.
 
     Raises
     ------
@@ -102,30 +108,33 @@ def preprocess(X: np.ndarray, name: str, image_shape: tuple[int, int] | None) ->
     """
     if name not in PREPROCESS:
         raise unknown_name("preprocessing", name, PREPROCESS)
-    return PREPROCESS[name](X, image_shape)
+    return PREPROCESS[name](scale(X, limits), image_shape)
 
 
-def _scale_only(X: np.ndarray, image_shape: tuple[int, int] | None) -> np.ndarray:
-    return scale(X)
-
-
-def _scale_and_deskew(X: np.ndarray, image_shape: tuple[int, int] | None) -> np.ndarray:
-    if image_shape is None:
-        raise InputError("deskew needs images: give the image shape, or choose the preprocessing none.")
-    return deskew(scale(X), image_shape)
-
-
-PREPROCESS: dict[str, Callable[[np.ndarray, tuple[int, int] | None], np.ndarray]] = {
-    "none": _scale_only,
-    "deskew": _scale_and_deskew,
-}
-"""Name -> function; each begins by scaling."""
-
-
-def _limits(X: np.ndarray) -> tuple[float, float]:
+def limits_of(X: np.ndarray) -> tuple[float, float]:
+    """What `scale` makes 0 and 1: 0 and 255 of bytes, and the least and the greatest of all other values."""
+    if X.dtype == np.uint8:
+        return 0.0, 255.0
     parts = [(X[block].min(), X[block].max()) for block in blocks(X)]
     low, high = np.array(parts).T
     return float(low.min()), float(high.max())
+
+
+def _as_scaled(X: np.ndarray, image_shape: tuple[int, int] | None) -> np.ndarray:
+    return X
+
+
+def _deskew(X: np.ndarray, image_shape: tuple[int, int] | None) -> np.ndarray:
+    if image_shape is None:
+        raise InputError("deskew needs images: give the image shape, or choose the preprocessing none.")
+    return deskew(X, image_shape)
+
+
+PREPROCESS: dict[str, Callable[[np.ndarray, tuple[int, int] | None], np.ndarray]] = {
+    "none": _as_scaled,
+    "deskew": _deskew,
+}
+"""Name -> what is done to scaled values."""
 
 
 def _deskewed(images: np.ndarray) -> np.ndarray:
@@ -133,16 +142,17 @@ def _deskewed(images: np.ndarray) -> np.ndarray:
 
     The output at (r, c) is the input at (r + down, c + slant * (r - middle) + right): rows shift by the
     same fraction everywhere and columns by one for each row, so that interpolation is along
-    one axis after the other.
+    one axis after the other. Nothing here is a matrix product: how those round depends on how many images there are.
     """
     height, width = images.shape[1:]
     y, x = np.arange(height) - (height - 1) / 2, np.arange(width) - (width - 1) / 2
-    by_row, by_column = images.sum(axis=2, dtype=np.float64), images.sum(axis=1, dtype=np.float64)
+    exact = images.astype(np.float64)
+    by_row, by_column = exact.sum(axis=2), exact.sum(axis=1)
     mass = by_row.sum(axis=1)
     divisor = np.where(mass > 0, mass, 1.0)
-    down, right = by_row @ y / divisor, by_column @ x / divisor
-    spread = by_row @ y**2 / divisor - down**2
-    joint = (images @ x.astype(np.float32)).astype(np.float64) @ y / divisor - down * right
+    down, right = (by_row * y).sum(axis=1) / divisor, (by_column * x).sum(axis=1) / divisor
+    spread = (by_row * y**2).sum(axis=1) / divisor - down**2
+    joint = (np.einsum("nrc,c->nr", exact, x) * y).sum(axis=1) / divisor - down * right
     # A stroke within one row has no slant; its spread is not exactly 0 in floating point.
     slant = np.where(spread > 1e-6, joint / np.where(spread > 1e-6, spread, 1.0), 0.0)
     columns = slant[:, None] * y + right[:, None]

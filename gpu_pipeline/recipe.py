@@ -15,7 +15,7 @@ from .engines import ENGINES, NAMES, candidates
 from .errors import InputError, Unavailable, unknown_name
 from .methods import PCA, TSNE, UMAP, KMeans, Settings
 
-STEPS = ("load", "preprocess", "reduce", "compile", "embed", "cluster", "score", "draw")
+STEPS = ("load", "preprocess", "reduce", "compile", "embed", "cluster", "keep", "score", "draw")
 """The steps of a run, in their order."""
 
 ENGINE_STEPS = ("reduce", "embed", "cluster", "score")

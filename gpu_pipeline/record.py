@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .errors import InputError
 from .recipe import Recipe, make
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from PIL import Image
 
+    from .placing import Reference
     from .scoring import Scores
 
 SCHEMA = 1
@@ -97,12 +99,54 @@ class Run:
     features: np.ndarray
     scores: Scores
     path: Path | None = None
+    _reference: Reference | None = field(default=None, repr=False)
     _picture: Image.Image | None = field(default=None, repr=False)
 
     @property
     def embedding(self) -> np.ndarray:
         """The map, (n, 2) float32."""
         return self.points[["x", "y"]].to_numpy()
+
+    @property
+    def reference(self) -> Reference:
+        """What new rows are placed by; read from the run's folder when first asked for.
+
+        Raises
+        ------
+        InputError
+            If the map is by UMAP, or the run was stored by a version that did not keep it.
+        """
+        if self._reference is None:
+            from .placing import Reference
+
+            if self.record.recipe.embed.method == "umap":
+                raise InputError(
+                    "a map by UMAP takes no new rows, because its model cannot be kept without pickle: make the run "
+                    "with --method tsne or pca."
+                )
+            folder = None if self.path is None else self.path / "reference"
+            if folder is None or not folder.is_dir():
+                raise InputError(
+                    f"{self.path or 'this run'} keeps nothing to place new rows by, being older than that: make it "
+                    "again from its recipe."
+                )
+            self._reference = Reference.load(folder, self.features, self.embedding)
+        return self._reference
+
+    def transform(self, X: np.ndarray) -> np.ndarray:
+        """Places of new rows on the map, (m, 2) float32; `reference.place` tells more about them.
+
+        Parameters
+        ----------
+        X
+            (m, columns) numbers as they are stored, in the columns of the run's data.
+
+        Raises
+        ------
+        InputError
+            If the rows cannot be used, or the run takes none; see `reference`.
+        """
+        return self.reference.place(X).embedding
 
     def title(self) -> tuple[str, str]:
         """Title and subtitle of its pictures."""

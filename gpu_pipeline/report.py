@@ -107,6 +107,23 @@ def show(run: Run, *, notes: bool = True) -> None:
         print(f"run:     {run.path}\npicture: {run.path / FILES['picture']}")
 
 
+def show_placed(record: dict[str, Any], where: Path) -> None:
+    """Print what placing a set of new rows gave on standard output."""
+    data, far, accuracy = record["dataset"], record["far"], record["label_accuracy"]
+    speed = f": {record['rows_per_second']:,.0f} rows a second" if record["rows_per_second"] else ""
+    print(f"{data['n']:,} rows of {data['name']} placed on {record['run']}{speed}")
+    if accuracy is not None:
+        own = "" if accuracy["reference"] is None else f" (the run's own: {accuracy['reference']:.3f})"
+        print(f"label accuracy by the nearest points on the map: {accuracy['placed']:.3f}{own}")
+    print(
+        f"far from all that the run knows: {far['count']:,} rows, {far['share']:.1%} "
+        f"(novelty above {far['beyond']:.2f}, as for 1 % of the run's own rows)"
+    )
+    for sentence in record["notes"]:
+        print(f"note: {sentence}")
+    print(f"points: {where}")
+
+
 def rescore(run: Run) -> Run:
     """The run with its scores computed again from its map and features."""
     from dataclasses import replace

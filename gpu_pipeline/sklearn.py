@@ -9,11 +9,12 @@ from typing import Any, Literal
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from . import methods
 from .engines import Output, first_able, silent
 from .errors import InputError
+from .placing import Reference
 from .recipe import make
 
 
@@ -39,6 +40,8 @@ class TSNE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  #
         Engine -> why it was passed over.
     n_iter_
         Iterations that were run.
+    reference_
+        What new rows are placed by, a `gpu_pipeline.placing.Reference`; `reference_.place` tells more than `transform`.
     """
 
     def __init__(
@@ -75,8 +78,10 @@ class TSNE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  #
         settings = make({"embed": {name: getattr(self, name) for name in names}}).embed
         if self.perplexity >= len(X):
             raise InputError(f"perplexity is {self.perplexity:g} but must be less than n_samples, {len(X)}: lower it.")
-        output = _apply(self, "tsne", X, settings)
+        output, seed = _apply(self, "tsne", X, settings)
         self.embedding_ = output.array
+        assert isinstance(settings, methods.TSNE)
+        self.reference_ = Reference.build(X, output.array, settings, kept=output.keep, seed=seed)
         self._n_features_out = output.array.shape[1]
         self.n_iter_ = output.facts["iterations"]
         return self
@@ -85,6 +90,18 @@ class TSNE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  #
         """Embed the rows of `X`, (n, d), and give the map, (n, 2) float32; `y` is not used."""
         embedding: np.ndarray = self.fit(X).embedding_
         return embedding
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Places of new rows, (m, d), on the map that `fit` made, (m, 2) float32; rows of the fit keep their places.
+
+        Raises
+        ------
+        ValueError
+            If `X` cannot be used, or has another number of columns.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float32, reset=False)
+        return self.reference_.place(X).embedding
 
 
 class KMeans(ClusterMixin, BaseEstimator):  # type: ignore[misc]
@@ -143,15 +160,15 @@ class KMeans(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         settings = make({"cluster": {name: getattr(self, name) for name in names}}).cluster
         if self.n_clusters > len(X):
             raise InputError(f"n_clusters is {self.n_clusters} but n_samples is {len(X)}: lower it.")
-        output = _apply(self, "kmeans", X, settings)
+        output, _ = _apply(self, "kmeans", X, settings)
         self.labels_ = output.array
         self.inertia_ = output.facts["inertia"]
         self.n_iter_ = output.facts["iterations"]
         return self
 
 
-def _apply(estimator: Any, method: str, X: np.ndarray, settings: methods.Settings) -> Output:
-    """Let the best engine do it; the result comes back as a NumPy array."""
+def _apply(estimator: Any, method: str, X: np.ndarray, settings: methods.Settings) -> tuple[Output, int]:
+    """Let the best engine do it; the result, in NumPy arrays, and the seed that was used."""
     state = estimator.random_state
     source = check_random_state(state)  # refuses what is no seed
     seed = int(state) if isinstance(state, Integral) else int(source.randint(2**31))
@@ -159,7 +176,8 @@ def _apply(estimator: Any, method: str, X: np.ndarray, settings: methods.Setting
 
     def attempt(engine: Any) -> Output:
         output: Output = getattr(engine, method)(engine.put(X), settings, seed, silent)
-        return replace(output, array=engine.get(output.array))
+        kept = {name: engine.get(array) for name, array in output.keep.items()}
+        return replace(output, array=engine.get(output.array), keep=kept)
 
     estimator.engine_, output = first_able(method, estimator.engine, attempt, estimator.skipped_.setdefault)
-    return output
+    return output, seed

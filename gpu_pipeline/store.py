@@ -1,40 +1,33 @@
-"""Runs on disk: each a folder that is written whole or not at all.
+"""Runs on disk: each a folder that is written whole or not at all, see `drafts`.
 
-A run is written to a draft folder beside its place and renamed when everything is on the disk. A
-draft whose writer has gone (killed, disk full) is removed by the next one to write.
-
-    runs/<data>-<method>-<engine>-<hash>/
-        record.json      how the run came about
-        recipe.toml      what was asked, ready for `gpu-pipeline run --recipe`
-        scores.json      the figures of quality
-        points.parquet   row, x, y, label, cluster, neighbor_recall, misfit
-        features.npy     (n, d) float32, what the embedding saw
-        map.png          the picture
+runs/<data>-<method>-<engine>-<hash>/
+    record.json      how the run came about
+    recipe.toml      what was asked, ready for `gpu-pipeline run --recipe`
+    scores.json      the figures of quality
+    points.parquet   row, x, y, label, cluster, neighbor_recall, misfit
+    features.npy     (n, d) float32, what the embedding saw
+    reference/       what new rows are placed by; see `placing.Reference.save`
+    map.png          the picture
+    placed/          sets of new rows on the map, see `placed`
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import hashlib
 import json
-import os
-import platform
 import re
-import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from .drafts import cannot_write, draft, flush, publish
 from .errors import InputError, unknown_name
 from .record import SCHEMA, Record, Run
 from .scoring import Scores
 
 FILES = {"record": "record.json", "points": "points.parquet", "picture": "map.png", "scores": "scores.json"}
-
-_DRAFT = ".draft-"
 
 
 def save(run: Run, folder: str | Path = "runs") -> Path:
@@ -48,9 +41,9 @@ def save(run: Run, folder: str | Path = "runs") -> Path:
         If `folder` cannot be written or the disk is full; nothing is left behind.
     """
     name = folder_name(run)
-    with _draft(Path(folder)) as draft:
-        _write(run, draft)
-        run.path = _publish(draft, Path(folder), name)
+    with draft(Path(folder)) as path:
+        _write(run, path)
+        run.path = publish(path, Path(folder), name)
     return run.path
 
 
@@ -62,8 +55,8 @@ def writable(folder: str | Path) -> None:
     InputError
         If `folder` cannot be made or written.
     """
-    with _draft(Path(folder)) as draft:
-        (draft / "probe").write_bytes(b"probe")
+    with draft(Path(folder)) as path:
+        (path / "probe").write_bytes(b"probe")
 
 
 def open_run(path: str | Path, folder: str | Path = "runs") -> Run:
@@ -143,22 +136,27 @@ def folder_name(run: Run) -> str:
     record = run.record
     makers = [record.engines.get(step) for step in ("reduce", "embed", "cluster")]
     content = f"{record.recipe.digest()} {record.dataset['digest']} {makers}"
-    data = re.sub(r"[^a-z0-9]+", "-", record.dataset["name"].lower()).strip("-")[:40] or "data"
+    data = slug(record.dataset["name"])
     engine = record.engines["embed"].replace("_", "-")
     return f"{data}-{record.recipe.embed.method}-{engine}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
 
 
+def slug(name: str) -> str:
+    """A name as part of a folder's name."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "data"
+
+
 def replace_file(path: Path, write: Callable[[Path], object]) -> Path:
     """Put a file in its place whole: written under another name by `write`, flushed, renamed."""
-    draft = path.parent / f".{uuid.uuid4().hex[:8]}-{path.name}"
+    beside = path.parent / f".{uuid.uuid4().hex[:8]}-{path.name}"
     try:
-        write(draft)
-        _flush(draft)
-        draft.replace(path)
+        write(beside)
+        flush(beside)
+        beside.replace(path)
     except OSError as error:
-        raise _cannot_write(path, error) from None
+        raise cannot_write(path, error) from None
     finally:
-        draft.unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
     return path
 
 
@@ -166,87 +164,25 @@ def write_scores(run: Run) -> Path:
     """Replace the scores of a stored run."""
     if run.path is None:
         raise InputError("this run is not stored: save it first.")
-    text = _dump(run.scores.to_json())
+    text = dump(run.scores.to_json())
     return replace_file(run.path / FILES["scores"], lambda draft: draft.write_text(text, encoding="utf-8"))
 
 
-def _dump(values: Any) -> str:
+def dump(values: Any) -> str:
+    """Values as the text of a JSON file."""
     return json.dumps(values, indent=1, allow_nan=False) + "\n"
 
 
-def _write(run: Run, draft: Path) -> None:
+def _write(run: Run, folder: Path) -> None:
     import numpy as np
 
-    (draft / FILES["record"]).write_text(_dump(run.record.to_json()), encoding="utf-8")
-    (draft / "recipe.toml").write_text(run.record.recipe.to_toml(), encoding="utf-8")
-    (draft / FILES["scores"]).write_text(_dump(run.scores.to_json()), encoding="utf-8")
-    run.points.to_parquet(draft / FILES["points"], index=False)
-    np.save(draft / "features.npy", run.features, allow_pickle=False)
-    run.picture().save(draft / FILES["picture"])
-    for path in draft.iterdir():
-        _flush(path)
-
-
-def _flush(path: Path) -> None:
-    """Wait until a file, or a folder's list of names, is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _draft(folder: Path) -> Iterator[Path]:
-    """A folder to write in, gone at the end unless it was renamed."""
-    draft = folder / f"{_DRAFT}{uuid.uuid4().hex[:8]}-{os.getpid()}-{platform.node()}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _sweep(folder)
-        draft.mkdir()
-        yield draft
-    except OSError as error:
-        raise _cannot_write(folder, error) from None
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _cannot_write(path: Path, error: OSError) -> InputError:
-    reason = error.strerror or error
-    return InputError(f"cannot write to {path} ({reason}): free some space or choose another place.")
-
-
-def _publish(draft: Path, folder: Path, name: str) -> Path:
-    """Rename a draft to the first free name."""
-    _flush(draft)
-    number = 1
-    while True:
-        target = folder / (name if number == 1 else f"{name}-{number}")
-        try:
-            # On POSIX the rename of a folder onto one that has files in it fails, so two writers cannot collide.
-            draft.rename(target)
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-                raise
-            number += 1
-            continue
-        _flush(folder)
-        return target
-
-
-def _sweep(folder: Path) -> None:
-    """Remove the drafts of this computer's writers that have gone."""
-    for draft in folder.glob(f"{_DRAFT}*-{platform.node()}"):
-        _, process, *_ = draft.name.removeprefix(_DRAFT).split("-")
-        if process.isdigit() and not _alive(int(process)):
-            shutil.rmtree(draft, ignore_errors=True)
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    (folder / FILES["record"]).write_text(dump(run.record.to_json()), encoding="utf-8")
+    (folder / "recipe.toml").write_text(run.record.recipe.to_toml(), encoding="utf-8")
+    (folder / FILES["scores"]).write_text(dump(run.scores.to_json()), encoding="utf-8")
+    run.points.to_parquet(folder / FILES["points"], index=False)
+    np.save(folder / "features.npy", run.features, allow_pickle=False)
+    run.picture().save(folder / FILES["picture"])
+    if run._reference is not None:
+        run._reference.save(folder / "reference", rows=False)
+    for path in folder.rglob("*"):
+        flush(path)

@@ -20,16 +20,16 @@ LAYERS = (
     ("dashboard",),
     ("doctor", "page", "progress", "sklearn"),
     ("report",),
-    ("pipeline",),
+    ("pipeline", "placed"),
     ("store",),
     ("record",),
-    ("compare", "render", "scoring"),
+    ("compare", "placing", "render", "scoring"),
     ("machine", "neighbors", "recipe"),
     ("engines",),
     ("preprocess",),
     ("datasets",),
     ("metrics",),
-    ("affinities",),
+    ("affinities", "drafts"),
     ("nearness",),
     ("compiling", "errors", "methods", "timing"),
 )
@@ -38,8 +38,11 @@ LAYERS = (
 UPWARD = {("record", "store")}
 """The exceptions: `Run.save` is a convenience for whoever holds a run."""
 
-INSIDE_ENGINES = {("machine", "engines.probe")}
-"""Who reaches past the table of engines: the record says which GPU there is."""
+INSIDE_ENGINES = {
+    ("machine", "engines.probe"),
+    *(("placing", f"engines.mesh.{name}") for name in ("affinities", "index", "place", "project")),
+}
+"""Who reaches past the table of engines: the record says which GPU there is, and mesh places new rows on any map."""
 
 GPU_LIBRARIES = {"cudf", "cuml", "cupy", "cupyx", "pylibraft", "rmm"}
 GPU_MODULES = {"engines/rapids.py", "engines/mesh_cuda.py", "engines/mesh/gpu.py"}

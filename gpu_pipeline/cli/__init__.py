@@ -1,6 +1,7 @@
 """The command `gpu-pipeline`: parse, call, print.
 
-`making` holds the command that makes a run, `stored` those that look at stored ones, `around` the others.
+`making` holds the command that makes a run, `placing` the one that places new rows on its map, `stored` those that look
+at stored runs, `around` the others.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Annotated
 import typer
 
 from ..errors import EngineFailed, InputError, Unavailable, Unsupported
-from . import around, making, stored
+from . import around, making, placing, stored
 
 app = typer.Typer(
     help="Turn a large set of high-dimensional things into a map that can be trusted.",
@@ -68,6 +69,7 @@ def _no_command(
 
 
 app.command()(making.run)
+app.command()(placing.place)
 app.command(name="list")(stored.list_runs)
 for _commands, _names in (
     (stored, ("show", "score", "draw", "rows", "compare", "report")),

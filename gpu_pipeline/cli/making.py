@@ -47,7 +47,7 @@ def run(
     overrides = _nested(
         {
             ("data", "name"): data,
-            ("data", "sample"): _rows(sample),
+            ("data", "sample"): rows_wanted(sample),
             ("data", "label_column"): label_column,
             ("data", "columns"): columns.split(",") if columns is not None else None,
             ("data", "image_shape"): _shape(image_shape),
@@ -97,7 +97,8 @@ def _nested(flags: dict[tuple[str, ...], Any]) -> dict[str, Any]:
     return values
 
 
-def _rows(text: str | None) -> int | str | None:
+def rows_wanted(text: str | None) -> int | str | None:
+    """What --sample says: a number, "all" or nothing."""
     if text is None or text == "all":
         return text
     try:

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import InputError, unknown_name
-from . import digits, fetch, files
+from . import digits, fetch, files, tables
 from .dataset import Dataset, Pick, check, pick_rows
 from .fetch import Location, cache_dir, locate
 
-__all__ = ["DATASETS", "Dataset", "Location", "cache_dir", "check", "load", "locate"]
+__all__ = ["DATASETS", "Dataset", "Location", "cache_dir", "check", "is_table", "load", "locate"]
 
 DATASETS: dict[str, Callable[[Pick, str | Path | None], Dataset]] = {
     "mnist": partial(fetch.load, "mnist"),
@@ -36,6 +36,7 @@ def load(
     label_column: str | None = None,
     columns: Sequence[str] | None = None,
     image_shape: tuple[int, int] | None = None,
+    varies: bool = True,
 ) -> Dataset:
     """A data set, checked.
 
@@ -54,6 +55,8 @@ def load(
         In a table: the column of labels, and the columns of features (all that hold numbers if None).
     image_shape
         Height and width, if each row of a file is an image.
+    varies
+        Ask for a column that varies, see `check`.
 
     Raises
     ------
@@ -78,8 +81,13 @@ def load(
     if image_shape is not None:
         dataset = replace(dataset, image_shape=image_shape)
     dataset = replace(dataset, notes=(*notes, *dataset.notes))
-    check(dataset)
+    check(dataset, varies=varies)
     return dataset
+
+
+def is_table(name: str) -> bool:
+    """Whether a name is that of a file whose columns have names."""
+    return name not in DATASETS and name.lower().endswith(tuple(tables.TABLES))
 
 
 def _default(data_dir: str | Path | None) -> tuple[str, tuple[str, ...]]:

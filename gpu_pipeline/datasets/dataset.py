@@ -43,6 +43,8 @@ class Dataset:
         What was read, for the record.
     notes
         Sentences to show and to keep.
+    columns
+        Names of the columns of X, if the rows are of a table.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Dataset:
     recommended: Literal["none", "deskew"] = "none"
     source: str = ""
     notes: tuple[str, ...] = ()
+    columns: tuple[str, ...] | None = None
 
     def digest(self) -> str:
         """SHA-256, in hexadecimal, of the content of `X`, `y` and `rows`, with their shapes and types."""
@@ -122,8 +125,15 @@ def labels(name: str, y: np.ndarray) -> np.ndarray:
     raise InputError(f"the labels of {name} are of type {y.dtype} and not whole: give whole numbers or text.")
 
 
-def check(dataset: Dataset) -> None:
+def check(dataset: Dataset, *, varies: bool = True) -> None:
     """See that a map can be made of a data set; reads it once, in blocks.
+
+    Parameters
+    ----------
+    dataset
+        The data set.
+    varies
+        Ask for a column that varies; not of rows that are placed on a map that is there.
 
     Raises
     ------
@@ -150,7 +160,7 @@ def check(dataset: Dataset) -> None:
             f"{name} has {X.shape[1]} columns, which are not images of {height} x {width}: give another image shape."
         )
     _check_labels(dataset)
-    _check_values(dataset)
+    _check_values(dataset, varies)
 
 
 def _check_labels(dataset: Dataset) -> None:
@@ -164,7 +174,7 @@ def _check_labels(dataset: Dataset) -> None:
         raise InputError(f"the labels of {dataset.name} are of type {y.dtype}: give whole numbers or text.")
 
 
-def _check_values(dataset: Dataset) -> None:
+def _check_values(dataset: Dataset, varies: bool) -> None:
     X, bad, first = dataset.X, 0, -1
     low = high = X[0]
     for block in blocks(X):
@@ -181,5 +191,5 @@ def _check_values(dataset: Dataset) -> None:
             f"{dataset.name} has {bad} NaN or infinite value{'s' * (bad != 1)}, the first in row {first} (counted from "
             "0): replace or remove them."
         )
-    if not (low < high).any():
+    if varies and not (low < high).any():
         raise InputError(f"no column of {dataset.name} varies over its {len(X)} rows: give rows that differ.")

@@ -65,7 +65,8 @@ def read(path: Path, suffix: str, pick: Pick, wanted: Columns) -> Dataset:
     if len(rows) < total:
         table = table.take(rows)
     y = None if wanted.label is None else _label_column(table, wanted.label)
-    return Dataset(path.stem, _matrix(table, features), y, rows, total, notes=(*opened.notes, *notes))
+    said, names = (*opened.notes, *notes), tuple(features)
+    return Dataset(path.stem, _matrix(table, features), y, rows, total, notes=said, columns=names)
 
 
 def _csv(path: Path) -> Opened:

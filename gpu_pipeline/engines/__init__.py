@@ -82,11 +82,16 @@ class Output:
         Figures to keep in the record (iterations done, inertia), JSON-serialisable.
     notes
         Sentences on settings that this engine could not take as asked.
+    keep
+        Arrays of the engine's own kind that help to do the same to other rows, float32: of `pca` the `mean` (columns,)
+        and the `axes` (columns, n_components); of `tsne`, unless they have to be found anew, `beta` and `level` (n,),
+        see `mesh.affinities.Widths`.
     """
 
     array: Any
     facts: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    keep: Mapping[str, Any] = field(default_factory=dict)
 
 
 def silent(progress: Progress) -> None:

@@ -115,9 +115,10 @@ def pca(X: Any, settings: methods.PCA, seed: int, report: Report) -> Output:
 
     with gpu.opened() as device:
         mean, variances, axes = gpu_tsne.principal_axes(device, X)
-        kept = settings.n_components
-        ratio = float(variances[:kept].sum() / variances.sum())
-        return Output(gpu_tsne.scores(device, X, mean, axes[:, :kept]), {"explained_variance_ratio": ratio})
+        axes = axes[:, : settings.n_components]
+        ratio = float(variances[: axes.shape[1]].sum() / variances.sum())
+        keep = {"mean": mean.astype(np.float32), "axes": axes.astype(np.float32)}
+        return Output(gpu_tsne.scores(device, X, mean, axes), {"explained_variance_ratio": ratio}, keep=keep)
 
 
 @guarded("t-SNE")

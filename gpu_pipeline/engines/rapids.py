@@ -139,9 +139,9 @@ def pca(X: Any, settings: methods.PCA, seed: int, report: Report) -> Output:
 
     _check_columns(X)
     model = cuml.PCA(**rapids_settings.pca(settings))
-    scores = model.fit_transform(X) * rapids_settings.signs(model.components_)
+    scores, signs = model.fit_transform(X), rapids_settings.signs(model.components_)
     facts = {"explained_variance_ratio": float(model.explained_variance_ratio_.sum())}
-    return Output(_finite(scores), facts)
+    return Output(_finite(scores * signs), facts, keep={"mean": model.mean_, "axes": model.components_.T * signs})
 
 
 @guarded("t-SNE")

@@ -50,7 +50,8 @@ def pca(X: np.ndarray, settings: methods.PCA, seed: int, report: Report) -> Outp
     model = decomposition.PCA(settings.n_components, svd_solver=solver, random_state=seed)
     scores = model.fit_transform(X)
     explained = float(model.explained_variance_ratio_.sum())
-    return Output(scores.astype(np.float32, copy=False), {"explained_variance_ratio": explained})
+    keep = {"mean": model.mean_, "axes": np.ascontiguousarray(model.components_.T)}
+    return Output(scores.astype(np.float32, copy=False), {"explained_variance_ratio": explained}, keep=keep)
 
 
 def tsne(X: np.ndarray, settings: methods.TSNE, seed: int, report: Report) -> Output:

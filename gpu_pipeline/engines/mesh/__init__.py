@@ -126,9 +126,11 @@ def tsne(
     k = check_rows(n, settings, initial)
     start = _start(X, settings, seed) if initial is None else np.asarray(initial, np.float32)
     found = search.find(np.asarray(X, np.float32), k, seed, team)
-    edges = affinities.symmetrize(found.indices, found.distances, settings.perplexity, found.order, team)
+    p = affinities.conditional(found.distances, settings.perplexity, team)
+    edges = affinities.join(found.indices, p, found.order, team)
+    widths = affinities.widths(found.distances, p)
     order, recall = found.order, found.recall
-    del found  # The largest arrays but the edges.
+    del found, p  # The largest arrays but the edges.
     optimization = cpu.Map(edges, start[order], team)
 
     def snapshot() -> Callable[[], np.ndarray]:
@@ -148,7 +150,7 @@ def tsne(
         "grid_spacing": optimization.grid.spacing,
         "force_error": error,
     }
-    return Output(in_rows(optimization.points, order), facts, notes)
+    return Output(in_rows(optimization.points, order), facts, notes, {"beta": widths.beta, "level": widths.level})
 
 
 def neighbors(X: np.ndarray, settings: methods.Neighbors, seed: int, report: Report) -> Output:

@@ -79,6 +79,20 @@ def _search_bandwidths(distances, perplexity, start, stop, p):  # type: ignore[n
             p[i, j] = np.exp(-beta * (np.float64(distances[i, j]) - least)) / s
 
 
+@dataclass(frozen=True)
+class Widths:
+    """How far each row's affinity reaches: log p_i|j = level_j - beta_j d^2, with the squared distance d^2 of i and j.
+
+    Attributes
+    ----------
+    beta, level
+        (n,) float32.
+    """
+
+    beta: np.ndarray
+    level: np.ndarray
+
+
 @kernel
 def _match(indices, p, start, stop, back):  # type: ignore[no-untyped-def]
     """For the edges i to j of some rows: the affinity of j to i, or -1 if i is no neighbour of j."""
@@ -134,10 +148,34 @@ def symmetrize(indices: np.ndarray, distances: np.ndarray, perplexity: float, or
     perplexity
         Effective number of neighbours, less than k.
     """
-    n, k = indices.shape
-    p, back = np.empty((n, k), np.float32), np.empty((n, k), np.float32)
-    bounds = np.arange(threads + 1) * n // threads
+    return join(indices, conditional(distances, perplexity, threads), order, threads)
+
+
+def conditional(distances: np.ndarray, perplexity: float, threads: int) -> np.ndarray:
+    """Affinities p_j|i of each row to its neighbours at these squared distances, (n, k) float32; a row's sum is 1."""
+    p = np.empty(distances.shape, np.float32)
+    bounds = np.arange(threads + 1) * len(p) // threads
     together(threads, lambda t: _search_bandwidths(distances, float(perplexity), bounds[t], bounds[t + 1], p))
+    return p
+
+
+def widths(distances: np.ndarray, p: np.ndarray) -> Widths:
+    """The bandwidths that gave the affinities p, (n, k), at these squared distances."""
+    rows = np.arange(len(p))
+    near = distances.argmin(axis=1)
+    far = np.where(p > 1e-30, distances, -1).argmax(axis=1)  # Beyond, the logarithm has no digits.
+    step = distances[rows, far].astype(np.float64) - distances[rows, near]
+    first = np.log(p[rows, near].astype(np.float64))
+    fall = first - np.log(p[rows, far].astype(np.float64))
+    beta = np.where(step > 0, np.maximum(fall, 0) / np.where(step > 0, step, 1), 0)
+    return Widths(beta.astype(np.float32), (first + beta * distances[rows, near]).astype(np.float32))
+
+
+def join(indices: np.ndarray, p: np.ndarray, order: np.ndarray, threads: int) -> Edges:
+    """The symmetric affinities of conditional ones, (n, k) both; see `symmetrize`."""
+    n, k = indices.shape
+    back = np.empty((n, k), np.float32)
+    bounds = np.arange(threads + 1) * n // threads
     together(threads, lambda t: _match(indices, p, bounds[t], bounds[t + 1], back))
     place = np.empty(n, np.uint32)
     place[order] = np.arange(n, dtype=np.uint32)

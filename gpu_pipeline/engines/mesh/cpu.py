@@ -58,6 +58,11 @@ class Map:
         return self._laid
 
     @property
+    def potential(self) -> np.ndarray:
+        """S less the grid's offset on the nodes, as the last `field` or iteration left it, flat; a view."""
+        return self._mesh[2]
+
+    @property
     def z(self) -> float:
         """Z of the last iteration but one, or of the last `field`."""
         return float(self._schedule[3])

@@ -1,0 +1,77 @@
+"""The command that places new rows on the map of a stored run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .making import rows_wanted
+from .options import AsJson, DataDir, RunName, Store
+
+if TYPE_CHECKING:
+    from ..datasets import Dataset
+    from ..record import Run
+
+
+def place(
+    name: RunName,
+    data: Annotated[str, typer.Argument(help="The new rows: a known data set (see `gpu-pipeline data`) or a file.")],
+    label_column: Annotated[str | None, typer.Option(help="Column of a file that holds the labels.")] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Feature columns of a file, separated by commas; by default those of the run.")
+    ] = None,
+    sample: Annotated[str | None, typer.Option(help="Rows to draw, or all.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the sample.")] = 0,
+    data_dir: DataDir = None,
+    to: Annotated[
+        Path | None, typer.Option(help="Write the points to this .parquet or .csv, and nothing to the run's folder.")
+    ] = None,
+    out: Store = Path("runs"),
+    as_json: AsJson = False,
+) -> None:
+    """Place new rows on the map of a stored run, which stays as it is."""
+    from .. import placed, report, store
+
+    if to is not None:
+        placed.check_table(to)
+    run = store.open_run(name, out)
+    made = placed.place(run, _load(run, data, label_column, columns, rows_wanted(sample), seed, data_dir))
+    if to is not None:
+        where = placed.write_table(made, to)
+    else:
+        made = placed.save(made, run)
+        where = made.path / placed.FILES["points"] if made.path is not None else Path()
+    if as_json:
+        print(json.dumps({"points": str(where), **made.record}, allow_nan=False))
+    else:
+        report.show_placed(made.record, where)
+
+
+def _load(
+    run: Run,
+    data: str,
+    label_column: str | None,
+    columns: str | None,
+    sample: int | str | None,
+    seed: int,
+    data_dir: Path | None,
+) -> Dataset:
+    """The new rows; of a table the columns that the run was made from, by their names."""
+    from .. import datasets
+
+    how = run.reference.preparation
+    chosen = columns.split(",") if columns is not None else None
+    if chosen is None and how is not None and datasets.is_table(data):
+        chosen = None if how.names is None else list(how.names)
+    return datasets.load(
+        data,
+        data_dir=data_dir,
+        sample="all" if sample is None else sample,  # type: ignore[arg-type]
+        seed=seed,
+        label_column=label_column,
+        columns=chosen,
+        varies=False,
+    )

@@ -1,0 +1,210 @@
+"""Which of many points are nearest to a query: products of eight queries with thirty-two points in registers, and a
+selection that looks only at what is nearer than the worst neighbour so far.
+
+A query is shown what any of the eight asks for, in an order that depends on all of them; `index` has no such groups.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...compiling import kernel, part
+from .simd import LANES, PANELS, QUERIES, below, products
+from .team import together
+
+_EMPTY, LIMIT = np.float32(3.3e38), np.float32(3e38)  # Not infinite: LLVM is told that nothing is.
+
+
+@dataclass(frozen=True)
+class Panels:
+    """Points in panels of 16, column by column; each cluster begins with a new pair of panels.
+
+    `keys` is half the squared norm of each place, huge where the place is empty; `places` the row of the point there;
+    `starts` the first panel of each cluster.
+    """
+
+    values: np.ndarray
+    keys: np.ndarray
+    places: np.ndarray
+    starts: np.ndarray
+
+
+def pack(X: np.ndarray, order: np.ndarray, counts: np.ndarray) -> Panels:
+    """The rows `order` of X, of which each cluster has the next `counts`, in panels."""
+    step = LANES * PANELS
+    sizes = -(-counts // step) * step
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    places = np.full(starts[-1], -1, np.int32)
+    first = np.cumsum(counts) - counts
+    places[np.arange(len(order)) - np.repeat(first, counts) + np.repeat(starts[:-1], counts)] = order
+    values = np.where(places[:, None] >= 0, X[places], 0)
+    keys = np.where(places >= 0, np.einsum("ij,ij->i", values, values) / 2, _EMPTY).astype(np.float32)
+    panels = np.ascontiguousarray(values.reshape(-1, LANES, X.shape[1]).transpose(0, 2, 1)).ravel()
+    return Panels(panels, keys, places, (starts // LANES).astype(np.int64))
+
+
+@part
+def select(keys, ids, size, k):  # type: ignore[no-untyped-def]
+    """Bring the k least of `size` keys to the front; the greatest of them."""
+    low, high = 0, size - 1
+    while low < high:
+        pivot = keys[(low + high) // 2]
+        i, j = low, high
+        while i <= j:
+            while keys[i] < pivot:
+                i += 1
+            while keys[j] > pivot:
+                j -= 1
+            if i <= j:
+                keys[i], keys[j] = keys[j], keys[i]
+                ids[i], ids[j] = ids[j], ids[i]
+                i += 1
+                j -= 1
+        if k - 1 <= j:
+            high = j
+        elif k - 1 >= i:
+            low = i
+        else:
+            break
+    worst = keys[0]
+    for i in range(1, k):
+        worst = max(worst, keys[i])
+    return worst
+
+
+@part
+def _ask(probes, every, first, group, stamps, wanted):  # type: ignore[no-untyped-def]
+    """Write the clusters that any of eight queries asks for, each once, nearest first, then all others; how many."""
+    count = 0
+    for rank in range(probes.shape[1]):
+        for q in range(QUERIES):
+            c = probes[first + q, rank]
+            if stamps[c] != group:
+                stamps[c] = group
+                wanted[count] = c
+                count += 1
+    if every:
+        for c in range(len(wanted)):
+            if stamps[c] != group:
+                wanted[count] = c
+                count += 1
+    return count
+
+
+@part
+def keep(keys, places, panel, q, name, limit, best, ids, size):  # type: ignore[no-untyped-def]
+    """Add to a query's list what is below its limit among the 32 points of two panels; the new length."""
+    for half in range(PANELS):
+        o = (q * PANELS + half) * LANES
+        found, lane = below(keys, o, limit), 0
+        while found != 0:
+            place = places[(panel + half) * LANES + lane]
+            if found & 1 and place != name:
+                best[size], ids[size] = keys[o + lane], place
+                size += 1
+            found >>= 1
+            lane += 1
+    return size
+
+
+@part
+def square(a, b):  # type: ignore[no-untyped-def]
+    """Squared distance of two rows, from their differences: exact for copies, unlike the keys."""
+    total = np.float32(0)
+    for column in range(a.shape[0]):
+        total += (a[column] - b[column]) * (a[column] - b[column])
+    return total
+
+
+@kernel
+def _scan(start, stop, queries, names, probes, every, panels, norms, places, starts, X, indices, distances):  # type: ignore[no-untyped-def]
+    """Neighbours of the query groups from `start` to `stop`.
+
+    `queries` are rows in groups of eight, `names` the row of X that each one is (which it must not find; -1 for
+    none), `probes` the clusters that each asks for, which are scanned first, and alone unless
+    `every`. Results are in the order of the queries.
+    """
+    columns, k, flat, clusters = X.shape[1], indices.shape[1], queries.ravel(), starts.shape[0] - 1
+    room = 2 * k + 2 * PANELS * LANES
+    best, ids = np.empty((QUERIES, room), np.float32), np.empty((QUERIES, room), np.int32)
+    sizes, limits = np.zeros(QUERIES, np.int64), np.empty(QUERIES, np.float32)
+    keys, wanted = np.empty(QUERIES * PANELS * LANES, np.float32), np.empty(clusters, np.int64)
+    stamps = np.full(clusters, -1)
+    for group in range(start, stop):
+        first = group * QUERIES
+        sizes[:] = 0
+        limits[:] = LIMIT
+        for number in range(_ask(probes, every, first, group, stamps, wanted)):
+            c = wanted[number]
+            for panel in range(starts[c], starts[c + 1], PANELS):
+                for q in range(QUERIES):
+                    for lane in range(PANELS * LANES):
+                        keys[q * PANELS * LANES + lane] = norms[panel * LANES + lane]
+                products(flat, first * columns, panels, panel * columns * LANES, columns, keys, 0)
+                for q in range(QUERIES):
+                    sizes[q] = keep(keys, places, panel, q, names[first + q], limits[q], best[q], ids[q], sizes[q])
+                    if sizes[q] > room - PANELS * LANES:
+                        limits[q] = select(best[q], ids[q], sizes[q], k)
+                        sizes[q] = k
+        for q in range(min(QUERIES, indices.shape[0] - first)):
+            if sizes[q] < k:
+                indices[first + q, 0] = -1
+                continue
+            select(best[q], ids[q], sizes[q], k)
+            for r in range(k):
+                j = ids[q, r]
+                indices[first + q, r], distances[first + q, r] = j, square(queries[first + q], X[j])
+
+
+def search(
+    queries: np.ndarray,
+    names: np.ndarray,
+    probes: np.ndarray | None,
+    every: bool,
+    panels: Panels,
+    X: np.ndarray,
+    k: int,
+    threads: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Indices and squared distances of the k nearest of X to each query among the clusters that `_ask` has of them.
+
+    A row starts with -1 if fewer than k points were scanned.
+    """
+    if probes is None:
+        probes = np.empty((len(queries), 0), np.int32)
+    n, extra = len(queries), -len(queries) % QUERIES
+    indices, distances = np.empty((n, k), np.int32), np.empty((n, k), np.float32)
+    queries = np.concatenate([queries, np.repeat(queries[-1:], extra, axis=0)]) if extra else queries
+    names = np.concatenate([names, np.full(extra, -1)]).astype(np.int32)
+    probes = np.concatenate([probes, np.repeat(probes[-1:], extra, axis=0)]) if extra else probes
+    groups = len(queries) // QUERIES
+
+    def work(thread: int) -> None:
+        start, stop = thread * groups // threads, (thread + 1) * groups // threads
+        _scan(
+            start,
+            stop,
+            queries,
+            names,
+            probes,
+            every,
+            panels.values,
+            panels.keys,
+            panels.places,
+            panels.starts,
+            X,
+            indices,
+            distances,
+        )
+
+    together(threads, work)
+    return indices, distances
+
+
+def nearest(X: np.ndarray, centers: np.ndarray, k: int, threads: int) -> tuple[np.ndarray, np.ndarray]:
+    """The k nearest centres of each row, in no particular order, and the nearest of them."""
+    whole = pack(centers, np.arange(len(centers)), np.array([len(centers)]))
+    found, squares = search(X, np.full(len(X), -1), None, True, whole, centers, k, threads)
+    return found, found[np.arange(len(X)), squares.argmin(axis=1)]

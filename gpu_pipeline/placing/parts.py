@@ -1,0 +1,67 @@
+"""What a reference is made of beside arrays, and what placing gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Axes:
+    """A projection: rows less `mean` (columns,), times `axes` (columns, components), float32."""
+
+    mean: np.ndarray
+    axes: np.ndarray
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How raw rows were prepared.
+
+    Attributes
+    ----------
+    how
+        A name in `preprocess.PREPROCESS`.
+    columns
+        Columns of a raw row.
+    limits
+        What became 0 and 1.
+    image_shape
+        Height and width, if rows are images.
+    names
+        Names of the columns, if the rows were of a table.
+    """
+
+    how: str
+    columns: int
+    limits: tuple[float, float]
+    image_shape: tuple[int, int] | None = None
+    names: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Placed:
+    """New rows on the map.
+
+    Attributes
+    ----------
+    embedding
+        Their places, (m, 2) float32.
+    neighbors
+        The reference rows nearest to each in the features, nearest first, (m, at most 15) int32: positions in the
+        reference's own order.
+    distances
+        Their distances in the features, (m, at most 15) float32.
+    novelty
+        How far each row is from what the reference knows, (m,) float32: its mean distance to those neighbours, over
+        the mean of such a mean for reference rows near there. About 1 is usual.
+    far
+        `novelty` beyond which a row is called far: 1 % of the reference's own rows are.
+    """
+
+    embedding: np.ndarray
+    neighbors: np.ndarray
+    distances: np.ndarray
+    novelty: np.ndarray
+    far: float
