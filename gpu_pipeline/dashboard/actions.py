@@ -20,18 +20,29 @@ MOVED = 0.9
 
 
 def _run(session: Session, value: Any) -> None:
-    before = session.choice.run
-    session.choice.run = str(value)
+    _open(session, run=str(value), placed="")
+
+
+def _placed(session: Session, value: Any) -> None:
+    _open(session, placed=str(value))
+
+
+def _open(session: Session, **changes: str) -> None:
+    """Open something else, where nothing of what was selected means anything."""
+    before = {name: getattr(session.choice, name) for name in changes}
+    session.choice.param.update(**changes)
     try:
         session.open()
     except InputError:
-        session.choice.run = before
+        session.choice.param.update(**before)
         raise
     session.choice.param.update(steps=(), point=-1, window=None)
     session.pointed = -1
 
 
 def _other(session: Session, value: Any) -> None:
+    if session.choice.placed:
+        raise InputError("placed points cannot be compared: choose none under Placed points first.")
     session.choice.other = str(value)
     keep = session.choice.steps
     session.open()
@@ -192,6 +203,7 @@ def _number(value: Any, otherwise: float) -> float:
 
 ACTIONS: dict[str, Callable[[Session, Any], None]] = {
     "run": _run,
+    "placed": _placed,
     "other": _other,
     "colour": _colour,
     "mode": _mode,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..render import View, fit
 from .frame import Frame, draw_frame
+from .ground import facts_over, images_over
 from .map_pane import MapPane
 from .opened import Opened
 from .tip import tip
@@ -74,8 +76,9 @@ class Maps:
         else:
             layer = self.session.layer(opened)
             wanted = self.choice.images and len(layer.frame) and self._few(opened, view)
-            images = opened.images() if wanted else None
-        return draw_frame(layer, view, self.choice.mode, names=self.choice.names, images=images, ratio=ratio)
+            images = images_over(opened) if wanted else None
+        frame = draw_frame(layer, view, self.choice.mode, names=self.choice.names, images=images, ratio=ratio)
+        return replace(frame, facts=facts_over(opened, layer.key.column, view, frame.facts))
 
     def _few(self, opened: Opened, view: View) -> bool:
         """Whether the window is so small that images may be wanted: they are loaded only then."""

@@ -32,7 +32,7 @@ MOST_SOUGHT = 20_000_000
 KEPT_PARTS = 48
 """Layers, masks and lists that each run keeps beside its points."""
 
-NOT_COLOURS = ("row", "x", "y")
+NOT_COLOURS = ("row", "x", "y", "nearest_row")
 
 
 @dataclass(eq=False)
@@ -47,11 +47,17 @@ class Opened:
         Columns x and y, for a run also `row`, and any others.
     run
         The run; None if it is a person's own file.
+    ground
+        The map that lies under these points, if they were placed on one.
+    facts
+        What is known of how they were placed, for reading.
     """
 
     name: str
     points: pd.DataFrame
     run: Run | None = None
+    ground: Opened | None = None
+    facts: tuple[tuple[str, str], ...] = ()
     _parts: Shelf = field(default_factory=lambda: Shelf(KEPT_PARTS), repr=False)
 
     @property
@@ -137,8 +143,9 @@ class Opened:
         return self.part("place", lambda: np.ascontiguousarray(self.points[["x", "y"]].to_numpy()))
 
     def corners(self) -> pd.DataFrame:
-        """The least and the largest x and y, as two points."""
-        return self.part("corners", lambda: self.points[["x", "y"]].agg(["min", "max"]))
+        """The least and the largest x and y, as two points, of the map under these points too."""
+        both = [self.points] if self.ground is None else [self.points, self.ground.corners()]
+        return self.part("corners", lambda: pd.concat([part[["x", "y"]] for part in both]).agg(["min", "max"]))
 
     def matching(self, step: Step) -> np.ndarray:
         """Which points a step of a selection names, (n,) bool.

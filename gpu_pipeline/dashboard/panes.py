@@ -12,6 +12,7 @@ from typing import Any
 
 from . import side, views
 from .beside import beside
+from .placed import open_placed
 from .session import Session
 from .state import Choice, pairs_from_text
 from .stored import open_points, open_stored, rows_of
@@ -56,6 +57,9 @@ def beforehand(session: Session, do: str, value: Any) -> Callable[[], object] | 
     if do == "run":
         own = uploaded(store, text) if text else session.file
         return partial(open_stored, store, text) if own is None else partial(open_points, own)
+    if do == "placed" and text and opened is not None:
+        ground = opened.ground or opened
+        return partial(open_placed, ground, text)
     if do == "other" and text and opened is not None and opened.run is not None:
         run = session.choice.run
         return lambda: beside(open_stored(store, run), open_stored(store, text))

@@ -16,8 +16,10 @@ from .actions import ACTIONS
 from .beside import Matched, beside
 from .files import OpenFile
 from .filters import numbers
+from .ground import layer_over, lit_over
 from .opened import Opened
 from .paint import painted
+from .placed import open_placed
 from .state import Choice, How, Step, limits_to_pairs, selected
 from .stored import open_points, open_stored, rows_of
 from .uploads import uploaded
@@ -69,6 +71,9 @@ class Session:
             choice.run = rows[-1]["run"]
         if choice.run or file is not None:
             self.attempt(self.open)
+        if self.opened is None and choice.placed:
+            choice.placed = ""
+            self._try_quietly(self.open)
         if self.opened is None and rows and choice.run != rows[-1]["run"]:
             choice.run = rows[-1]["run"]
             self._try_quietly(self.open)
@@ -90,6 +95,8 @@ class Session:
         choice = self.choice
         own = self.file if not choice.run else uploaded(self.store, choice.run)
         opened = open_stored(self.store, choice.run) if own is None else open_points(own)
+        if choice.placed:
+            opened, choice.other = open_placed(opened, choice.placed), ""
         self.opened, self.other, self.comparison, self.matched = opened, None, None, None
         if choice.other:
             self._try_quietly(self._beside)
@@ -171,7 +178,7 @@ class Session:
         which = "other" if opened is self.other else "map"
         state = (id(opened), self._masked, colour, self.choice.paints)
         if self._marked.get(which, (None,))[0] != state:
-            layer = mark(opened.arranged(colour), self.lit_on(opened))
+            layer = mark(layer_over(opened, colour), lit_over(opened, self.lit_on(opened)))
             self._marked[which] = (state, replace(layer, key=painted(layer.key, self.choice.paints)))
         return self._marked[which][1]
 

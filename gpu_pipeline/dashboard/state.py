@@ -65,6 +65,7 @@ class Choice(param.Parameterized):  # type: ignore[misc]
     """What one session shows."""
 
     run = param.String("", doc="Name of the stored run; empty is the person's own file.")
+    placed = param.String("", doc="Name of the set of placed points that is shown over the run's map.")
     other = param.String("", doc="The run that it is compared with.")
     colour = param.String("label")
     mode: Any = param.Selector(objects=list(MODES), default="majority")
@@ -85,7 +86,7 @@ class Choice(param.Parameterized):  # type: ignore[misc]
 def to_query(choice: Choice) -> str:
     """The choice as the query of an address, without what is as it would be anyway."""
     values: dict[str, str] = {}
-    for name in ("run", "other", "colour", "mode", "tab", "theme"):
+    for name in ("run", "placed", "other", "colour", "mode", "tab", "theme"):
         if getattr(choice, name) != choice.param[name].default:
             values[name] = getattr(choice, name)
     for name in ("names", "images"):
@@ -116,7 +117,7 @@ def from_query(query: Mapping[str, str]) -> dict[str, Any]:
 
     An address may come from anyone: names are only compared with known ones later, never opened.
     """
-    values: dict[str, Any] = {name: query[name] for name in ("run", "other", "colour") if query.get(name)}
+    values: dict[str, Any] = {name: query[name] for name in ("run", "placed", "other", "colour") if query.get(name)}
     for name, known in (("mode", MODES), ("tab", TABS), ("theme", THEMES)):
         if query.get(name) in known:
             values[name] = query[name]

@@ -22,6 +22,7 @@ from .images import encode
 from .keys import KEY_TEXTS
 from .opened import Opened
 from .paint import painted
+from .placed import sets_of
 from .state import Choice
 from .statistics import counts
 
@@ -94,6 +95,8 @@ def message(text: str, *, failed: bool = False, hint: str = "") -> str:
 
 def title_of(opened: Opened) -> str:
     """One line about what is open."""
+    if opened.ground is not None:
+        return f"{opened.n:,} points placed on {title_of(opened.ground)}"
     if opened.run is None:
         return f"{opened.name}: {opened.n:,} points"
     return ": ".join(opened.run.title())
@@ -150,13 +153,26 @@ def look(
         **listed,
         **_colouring(choice, shown, chosen),
         watched="" if watched is None else watched.name,
+        sets=_sets(opened),
+        placed=choice.placed,
         colours=shown.colours() if watched is None else [choice.colour],
         numbers=numbers(shown) if watched is None else [],
         sliders=sliders(shown, choice.limits, sought) if watched is None else [],
         passing=None if visible is None else int(np.count_nonzero(visible)),
         n=shown.n,
-        pictures=watched is None and shown.run is not None and shown.run.record.dataset.get("image_shape") is not None,
+        pictures=watched is None and _has_images(shown),
     )
+
+
+def _has_images(opened: Opened) -> bool:
+    run = (opened.ground or opened).run
+    return run is not None and run.record.dataset.get("image_shape") is not None
+
+
+def _sets(opened: Opened | None) -> list[str]:
+    """The sets of points that were placed on the map that is open."""
+    run = None if opened is None else (opened.ground or opened).run
+    return [] if run is None else sets_of(run.path)
 
 
 def _colouring(choice: Choice, shown: Opened, chosen: np.ndarray | None) -> dict[str, Any]:

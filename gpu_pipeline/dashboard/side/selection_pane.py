@@ -96,7 +96,10 @@ def _quality(opened: Opened, mask: np.ndarray) -> list[dict[str, str]]:
     if "label" in opened.points:
         largest = _largest_class(opened)
         about = f"Points whose label most of their {VOTERS} nearest on the map have"
-        if opened.n <= AT_ONCE or opened.has("votes"):
+        if opened.ground is not None:
+            about += " of the map's own"
+            found = _share_where(opened, _voted(opened), mask) if "vote" in opened.points else None
+        elif opened.n <= AT_ONCE or opened.has("votes"):
             found = _share_where(opened, opened.votes().right, mask)
         else:
             found, about = None, f"{about}: known once Mistakes has been opened, which takes a while for so many points"
@@ -114,6 +117,11 @@ def _quality(opened: Opened, mask: np.ndarray) -> list[dict[str, str]]:
         about = "Points whose label is not that of most points in their cluster"
         lines.append(_quality_line("misfits", about, found, chance, "{:.1%}"))
     return lines
+
+
+def _voted(opened: Opened) -> np.ndarray:
+    """Whether the label of each placed point is that of the map's points around it, (n,) bool."""
+    return (opened.points["label"].astype(str) == opened.points["vote"].astype(str)).to_numpy()
 
 
 def _largest_class(opened: Opened) -> float:
