@@ -167,7 +167,7 @@ def test_a_person_looks_at_placed_points(browser: Browser, server: Server, store
     for page in _page(browser, server.url):
         wait(page, re.compile(f"{N} of {N} points in view"))
         page.locator("[data-key=placed]").select_option(name_in(store))
-        wait(page, re.compile(rf"{M} of {M} placed points in view.*, on {N} of the map in grey"))
+        wait(page, re.compile(rf"{M} of {M} placed points in view, over {N} in grey"))
         page.wait_for_function("location.search.includes('placed=digits')")
         tool(page, "b", "box")
         x, y, width, height = box(page)

@@ -110,7 +110,6 @@ def test_a_point_says_at_its_place_what_it_is(page: Page) -> None:
             break
     page.wait_for_function(f"/^label \\d/.test(({SOURCES})('text').flat().find((t) => t?.startsWith?.('label')))")
     # Its image comes once the card has had the images loaded.
-    page.mouse.move(x + width * 0.5, y + height * 0.45, steps=8)
     page.wait_for_function(f"({SOURCES})('url').flat().some((url) => url.startsWith('data:image/png'))")
 
 

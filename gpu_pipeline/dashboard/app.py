@@ -223,7 +223,11 @@ class Page:
         def fail(sentence: str) -> None:
             pane.put(views.message(sentence, failed=True))
 
-        self.background.ask("side", panes.beside_the_map(self.session), pane.put, fail)
+        def put(html: str) -> None:
+            pane.put(html)
+            self.maps.show_rings()  # the card has had the images loaded
+
+        self.background.ask("side", panes.beside_the_map(self.session), put, fail)
         self._later("busy", BUSY, lambda: self._show_busy(tab))
 
     def _show_busy(self, tab: str) -> None:

@@ -192,12 +192,15 @@ class MapPane:
 
     def ring(self, place: tuple[float, float] | None, said: Tip | None) -> None:
         """Ring a point and say something at it; None takes both away."""
-        x, y, size = ([], [], []) if place is None else ([place[0]], [place[1]], [20])
-        self.rings.data = {"x": x, "y": y, "size": size}
-        if place is None or said is None or not (said.text or said.png) or min(self.size) <= 0:
-            self.tips.data = {name: [] for name in SAID}
-        else:
-            self.tips.data = dict(beside(place, said, self.window(), self.unit()))
+        rings: dict[str, list[Any]] = {"x": [], "y": [], "size": []}
+        tips: dict[str, list[Any]] = {name: [] for name in SAID}
+        if place is not None:
+            rings = {"x": [place[0]], "y": [place[1]], "size": [20]}
+        if place is not None and said is not None and (said.text or said.png) and min(self.size) > 0:
+            tips = beside(place, said, self.window(), self.unit())
+        for source, data in ((self.rings, rings), (self.tips, tips)):
+            if data != dict(source.data):
+                source.data = data  # type: ignore[assignment]
 
     def _answer(self) -> None:
         """Draw the window that the page asks for, or tell it that it has it."""
