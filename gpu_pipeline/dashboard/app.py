@@ -190,6 +190,8 @@ class Page:
 
     def show_strip(self) -> None:
         """The line of facts about what the map shows."""
+        if self.background.keeps(self.show_strip):
+            return
         screen, opened = self.following.screen, self.session.opened
         shown = opened if screen is None else screen.opened
         if self.session.error:
