@@ -90,14 +90,18 @@ def test_address_gives_the_same_view() -> None:
             Step("add", "box2", (0.0, 1.0, 2.0, 3.0)),
             Step("subtract", "where", pairs=(("label", "4"), ("cluster", "9"))),
             Step("add", "find", text="17, 42;100-120 = a! b"),
+            Step("keep", "within", pairs=(("size", "-0.5~1e+06"),)),
+            Step("add", "all"),
         ),
+        images=False,
+        paints=(("label", "a b=,", "#00ff7f"),),
         window=(0.0, 1.0, 2.0, 3.5),
         point=7,
         tab="confusion",
         theme="dark",
     )
     values = from_query(dict(parse_qsl(to_query(choice)[1:])))
-    assert len(values) == 12
+    assert len(values) == 14
     for name in values:
         assert values[name] == getattr(choice, name), name
 
@@ -130,6 +134,9 @@ def test_pairs_survive_their_signs(pairs: tuple[tuple[str, str], ...]) -> None:
         "=where:",
         "=find:",
         "=rows:1",
+        "=within:size=1",
+        "=within:size",
+        "=all:1",
     ],
 )
 def test_what_is_no_step_is_none(text: str) -> None:
@@ -152,6 +159,21 @@ def test_steps_add_and_take_away() -> None:
     assert selected((), opened.n, opened.matching) is None
 
 
+def test_a_step_keeps_what_is_in_both() -> None:
+    opened = square()
+    steps = (
+        Step("new", "all"),
+        Step("keep", "within", pairs=(("size", "0.5~2.5"),)),  # 0, 1 and 2, both ends included
+        Step("keep", "where", pairs=(("label", "b"),)),  # 1 and 2
+    )
+    mask = selected(steps, opened.n, opened.matching)
+    assert mask is not None
+    assert mask.tolist() == [False, True, True, False]
+    for column in ("label", "nothing"):
+        with pytest.raises(InputError, match="of numbers to limit"):
+            opened.matching(Step("new", "within", pairs=((column, "0~1"),)))
+
+
 def test_classes_are_selected_by_name() -> None:
     opened = square()
     assert opened.matching(Step("new", "where", pairs=(("label", SCRIPT),))).tolist() == [True, False, False, True]
@@ -169,7 +191,7 @@ def test_no_label_is_html(tmp_path: Path) -> None:
         views.header(SCRIPT),
         views.message(SCRIPT, failed=True, hint=SCRIPT),
         side.point(opened, 0, True),
-        side.selection(opened, mask, (), False, 0),
+        side.selection(opened, mask, (), (), 0),
         side.mistakes(Opened("m", opened.points.assign(cluster=[0, 1, 0, 1])), (("label", SCRIPT), ("cluster", "0"))),
     ]
     for html in pages:
@@ -181,6 +203,22 @@ def test_no_label_is_html(tmp_path: Path) -> None:
 def test_legend_counts_what_is_selected() -> None:
     entries = views.legend(Choice(), square(), np.array([True, True, True, False]))
     assert [(e["name"], e["selected"], e["count"]) for e in entries] == [(SCRIPT, 1, 2), ("b", 2, 2)]
+
+
+def test_a_class_has_the_colour_that_a_person_gives_it(session: Session) -> None:
+    assert session.opened is not None
+    session.act("paint", {"name": "4", "colour": "#00ff7f"})
+    session.act("paint", {"name": "4", "colour": "#010203"})
+    for bad in ({"name": "4", "colour": "red"}, {"name": "<b>", "colour": "#000000"}, {}, None, "4"):
+        session.act("paint", bad)
+    assert session.choice.paints == (("label", "4", "#010203"),)
+    assert session.layer(session.opened).key.colours[4].tolist() == [1, 2, 3]
+    assert views.legend(session.choice, session.opened, None)[4]["colour"] == "#010203"
+    assert "background:#010203" in side.selection(session.opened, np.ones(300, bool), (), (), 0, session.choice.paints)
+    # Nobody else sees it: the run's own key is as it was.
+    assert session.opened.codes("label")[1].colours[4].tolist() != [1, 2, 3]
+    session.act("unpaint", "")
+    assert session.choice.paints == ()
 
 
 def test_the_newest_run_is_opened(store: Path, session: Session) -> None:
@@ -311,7 +349,7 @@ def test_mistakes_add_up(session: Session) -> None:
 def test_selection_as_a_program_gives_the_same_rows(session: Session) -> None:
     session.attempt(lambda: session.select("lasso", (-1e3, -1e3, 1e3, -1e3, 0.0, 1e3)))
     assert session.opened is not None
-    html = side.selection(session.opened, session.chosen, session.choice.steps, False, 0)
+    html = side.selection(session.opened, session.chosen, session.choice.steps, session.filters(), 0)
     code = re.search(r"<pre>(import .*?)</pre>", html, re.DOTALL)
     assert code is not None
     from html import unescape
@@ -322,13 +360,42 @@ def test_selection_as_a_program_gives_the_same_rows(session: Session) -> None:
     assert scope["rows"]["row"].tolist() == session.opened.points["row"][session.chosen].tolist()
 
 
+def test_what_the_filters_let_through_can_be_selected_and_had_as_a_program(session: Session) -> None:
+    assert session.opened is not None
+    points = session.opened.points
+    session.act("only", "4")
+    session.act("limit", {"column": "neighbor_recall", "low": "0.123456789", "high": "0.4"})
+    session.act("everything", "")
+    recall = points["neighbor_recall"]
+    wanted = (points["label"] == 4) & (recall >= 0.123456789) & (recall <= 0.4)
+    assert session.chosen is not None
+    assert session.chosen.tolist() == wanted.tolist()
+    assert session.choice.tab == "selection"
+    html = side.selection(session.opened, session.chosen, session.choice.steps, session.filters(), 0)
+    code = re.search(r"<pre>(import .*?)</pre>", html, re.DOTALL)
+    assert code is not None
+    from html import unescape
+
+    scope: dict[str, pd.DataFrame] = {}
+    exec(unescape(code[1]), scope)
+    assert scope["rows"]["row"].tolist() == points["row"][wanted].tolist()
+
+
+def test_a_selection_that_no_address_holds_says_so(session: Session) -> None:
+    assert session.opened is not None
+    steps = (Step("new", "lasso", tuple(np.linspace(0, 1, 4000))),)
+    mask = np.ones(300, bool)
+    assert "a link to this view does not carry it" in side.selection(session.opened, mask, steps, (), 0)
+    assert "a link to this view" not in side.selection(session.opened, mask, steps[:0], (), 0)
+
+
 def test_the_selection_is_judged_beside_the_rest(session: Session) -> None:
     """Label accuracy, recall and misfits of the fours and of all others, as the judge counts them over all."""
     assert session.opened is not None
     points, run_ = session.opened.points, session.opened.run
     assert run_ is not None
     session.act("cell", pairs_to_text((("label", "4"),)))
-    html = side.selection(session.opened, session.chosen, session.choice.steps, False, 0)
+    html = side.selection(session.opened, session.chosen, session.choice.steps, session.filters(), 0)
     cells = r'<td title="[^"]*">{}</td><td class="n">(.*?)</td><td class="n">(.*?)</td><td class="n">(.*?)</td>'
     n = len(points)
     fours = (points["label"] == 4).to_numpy()
@@ -503,7 +570,7 @@ def test_contrast_of_every_text_is_aa() -> None:
 
 def test_the_style_names_no_ink_of_its_own() -> None:
     """All text has one of the inks whose contrast is tested, on one of the papers that it is tested on."""
-    for name in ("style.css", "grid.css", "download.css"):
+    for name in ("style.css", "grid.css"):
         css = (Path(views.__file__).parent / name).read_text(encoding="utf-8").replace(" !important", "")
         inks = re.findall(r"[{;\s]color: ([^;}]+)", css)
         assert set(inks) <= {f"var(--{ink})" for ink in ("ink", "quiet", "accent", "on-accent", "alarm")}, name

@@ -55,10 +55,20 @@ def rows(text: str, points: pd.DataFrame = POINTS) -> list[int]:
         ("label=label 4", [120]),
         ("label 4", [120]),
         ("x=0", [3, 17, 42, 100, 111, 120]),
+        ("cluster<1", [111]),
+        ("cluster <= 1", [42, 100, 111]),
+        ("Cluster>=7 and good=yes", [3, 120]),
+        ("row > 1e2 and cluster<10 and label=dog", [111]),
+        ("x<-0.5e1 and good=no", []),
+        ("label dog AND good=yes", [111]),
     ],
 )
 def test_what_is_found(text: str, expected: list[int]) -> None:
-    assert rows(text) == expected
+    if expected:
+        assert rows(text) == expected
+    else:
+        with pytest.raises(InputError, match="allow for more"):
+            rows(text)
 
 
 @pytest.mark.parametrize(
@@ -75,6 +85,10 @@ def test_what_is_found(text: str, expected: list[int]) -> None:
         ("4.5", "'4.5' is nowhere in"),
         ("colour=red", "'colour=red' is nowhere in"),
         ("-5", "'-5' is nowhere in"),
+        ("cluster>10", "no point has cluster>10: allow for more"),
+        ("label<4", "'label<4' is nowhere in"),
+        ("cluster<few", "'cluster<few' is nowhere in"),
+        ("cats and dogs", "'cats and dogs' is nowhere in"),
     ],
 )
 def test_what_is_not_found_is_said(text: str, said: str) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from ..errors import InputError
 from .filters import histogram, numbers
-from .state import MODES, TABS, Pairs, Step, pairs_from_text
+from .paint import is_colour
+from .state import MODES, TABS, How, Pairs, Step, pairs_from_text
 
 if TYPE_CHECKING:
     from .session import Session
@@ -19,18 +20,29 @@ MOVED = 0.9
 
 
 def _run(session: Session, value: Any) -> None:
-    before = session.choice.run
-    session.choice.run = str(value)
+    _open(session, run=str(value), placed="")
+
+
+def _placed(session: Session, value: Any) -> None:
+    _open(session, placed=str(value))
+
+
+def _open(session: Session, **changes: str) -> None:
+    """Open something else, where nothing of what was selected means anything."""
+    before = {name: getattr(session.choice, name) for name in changes}
+    session.choice.param.update(**changes)
     try:
         session.open()
     except InputError:
-        session.choice.run = before
+        session.choice.param.update(**before)
         raise
     session.choice.param.update(steps=(), point=-1, window=None)
     session.pointed = -1
 
 
 def _other(session: Session, value: Any) -> None:
+    if session.choice.placed:
+        raise InputError("placed points cannot be compared: choose none under Placed points first.")
     session.choice.other = str(value)
     keep = session.choice.steps
     session.open()
@@ -52,6 +64,10 @@ def _names(session: Session, value: Any) -> None:
     session.choice.names = bool(value)
 
 
+def _images(session: Session, value: Any) -> None:
+    session.choice.images = bool(value)
+
+
 def _theme(session: Session, value: Any) -> None:
     session.choice.theme = "dark" if value == "dark" else "light"
 
@@ -62,8 +78,22 @@ def _tab(session: Session, value: Any) -> None:
 
 
 def _how(session: Session, value: Any) -> None:
-    if value in ("new", "add", "subtract"):
+    if value in get_args(How):
         session.choice.how = value if session.choice.steps else "new"
+
+
+def _paint(session: Session, value: Any) -> None:
+    """Give a class a colour."""
+    if session.opened is None or not isinstance(value, dict) or not is_colour(colour := str(value.get("colour"))):
+        return
+    column, name = session.choice.colour, str(value.get("name"))
+    if name in session.opened.codes(column)[1].names:
+        others = tuple(paint for paint in session.choice.paints if paint[:2] != (column, name))
+        session.choice.paints = (*others, (column, name, colour))
+
+
+def _unpaint(session: Session, value: Any) -> None:
+    session.choice.paints = tuple(paint for paint in session.choice.paints if paint[0] != session.choice.colour)
 
 
 def _hide(session: Session, value: Any) -> None:
@@ -136,6 +166,12 @@ def _reseed(session: Session, value: Any) -> None:
     session.seed += 1
 
 
+def _everything(session: Session, value: Any) -> None:
+    """Select all that the filters let through."""
+    if session.opened is not None:
+        session.take(Step("new", "all"))
+
+
 def _find(session: Session, value: Any) -> None:
     if session.opened is not None and isinstance(value, dict):
         step = Step(session.how, "find", text=str(value.get("text", "")).strip())
@@ -167,13 +203,18 @@ def _number(value: Any, otherwise: float) -> float:
 
 ACTIONS: dict[str, Callable[[Session, Any], None]] = {
     "run": _run,
+    "placed": _placed,
     "other": _other,
     "colour": _colour,
     "mode": _mode,
     "names": _names,
+    "images": _images,
+    "everything": _everything,
     "theme": _theme,
     "tab": _tab,
     "how": _how,
+    "paint": _paint,
+    "unpaint": _unpaint,
     "hide": _hide,
     "only": _only,
     "all": _all,

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,12 +15,14 @@ import panel as pn
 from ..errors import InputError
 from . import panes, views
 from .background import Background
+from .exports import Exports
 from .files import OpenFile
 from .following import Following
+from .keys import KEYS
 from .layout import Layout
 from .maps import Maps
 from .piece import HERE
-from .rows import write_rows
+from .rows import KINDS, write_rows
 from .session import Session
 from .state import Choice, from_query, to_query
 from .stored import rows_of
@@ -29,18 +30,6 @@ from .upload import Upload
 from .uploads import LARGEST_UPLOAD
 
 CSS = (HERE / "page.css").read_text(encoding="utf-8")
-KEYS = {
-    "m": ("tool", "pan"),
-    "b": ("tool", "box"),
-    "l": ("tool", "lasso"),
-    "+": ("how", "add"),
-    "-": ("how", "subtract"),
-    "z": ("undo", ""),
-    "Escape": ("clear", ""),
-    "f": ("zoom", ""),
-    "r": ("home", ""),
-    "h": ("release", ""),
-}
 PAUSE = 300
 """Milliseconds after which the address follows the view."""
 
@@ -62,6 +51,7 @@ def page(
     open_file: OpenFile | None = None,
     *,
     pool: ThreadPoolExecutor,
+    exports: Exports,
     max_upload: int = LARGEST_UPLOAD,
 ) -> pn.viewable.Viewable:
     """The page of a new session.
@@ -74,17 +64,21 @@ def page(
         A person's own file of points, or None.
     pool
         Threads that all pages share.
+    exports
+        Where files wait to be fetched.
     max_upload
         MiB of an uploaded file at most; 0 allows none.
     """
     pn.config.raw_css = [CSS]
-    return Page(Path(store), open_file, pool, max_upload).layout.root
+    return Page(Path(store), open_file, pool, exports, max_upload).layout.root
 
 
 class Page:
     """One session's page."""
 
-    def __init__(self, store: Path, open_file: OpenFile | None, pool: ThreadPoolExecutor, max_upload: int) -> None:
+    def __init__(
+        self, store: Path, open_file: OpenFile | None, pool: ThreadPoolExecutor, exports: Exports, max_upload: int
+    ) -> None:
         self.session = Session(store, open_file, Choice(**from_query(_query())))  # type: ignore[no-untyped-call]
         self.choice = self.session.choice
         self._document = pn.state.curdoc
@@ -92,17 +86,20 @@ class Page:
         if self._document is not None:
             self.background.hold()
             pn.state.onload(self.background.release)
+        self._exports = exports
         self._waiting: set[str] = set()
         self.following = Following(self)
         self.maps = Maps(self)
         upload = None
         if max_upload:
             upload = Upload(store, max_upload, self.background, self._when_free, self.following.uploaded)
-        self.layout = Layout(self.act, list(KEYS), self._export, self.maps.panes, upload)
+        self.layout = Layout(self.act, list(KEYS), self.maps.panes, upload)
         self._own: dict[str, Callable[[Any], object]] = {
             "tool": self.maps.choose_tool,
             "home": lambda value: self.maps.show_all(),
             "zoom": lambda value: self.maps.zoom(),
+            "move": self.maps.move,
+            "export": self._export,
             **self.following.actions,
         }
         if self.session.opened is None and not rows_of(store):
@@ -148,14 +145,23 @@ class Page:
         self.session.error = sentence
         self.refresh()
 
-    def _export(self, kind: str) -> io.BytesIO:
-        """The selected rows as a file; all that are shown if none are selected."""
-        buffer = io.BytesIO()
+    def _export(self, value: Any) -> None:
+        """Write the selected rows to a file, aside, and have the browser fetch it."""
         opened, lit = self.session.opened, self.session.lit
-        if opened is not None:
-            write_rows(opened.points if lit is None else opened.points[lit], buffer, kind)
-        buffer.seek(0)
-        return buffer
+        if opened is None or value not in KINDS:
+            return
+        points, name = opened.points, f"selection.{value}"
+
+        def write() -> str:
+            rows = points if lit is None else points[lit]
+            return self._exports.put(name, lambda file: write_rows(rows, file, value))
+
+        self.background.ask("export", write, self._fetch, self._fail)
+        self._later("waiting", BUSY, self.show_strip)
+
+    def _fetch(self, address: str) -> None:
+        self.layout.header.fetch = address
+        self.show_strip()
 
     # What is shown
 
@@ -167,7 +173,7 @@ class Page:
         self.background.ask("look", panes.look(session, self.following.screen), layout.look.put, self._fail)
         layout.tools.put(views.tools(choice))
         layout.tabs.put(views.tabs(choice.tab))
-        layout.show(choice.tab, compared=session.other is not None, selected=session.chosen is not None)
+        layout.show(choice.tab, compared=session.other is not None)
         self.show_strip()
         self._later("side", AFTER, self._fill)
         self.maps.refresh()
@@ -184,12 +190,16 @@ class Page:
 
     def show_strip(self) -> None:
         """The line of facts about what the map shows."""
+        if self.background.keeps(self.show_strip):
+            return
         screen, opened = self.following.screen, self.session.opened
         shown = opened if screen is None else screen.opened
         if self.session.error:
             html = views.message(self.session.error, failed=True)
-        elif self.background.waits("action") and "waiting" not in self._waiting:
+        elif self._late("action"):
             html = views.message("Getting it ready.")
+        elif self._late("export"):
+            html = views.message("Writing the file.")
         elif shown is None:
             waits = (
                 "is being made: it appears here as it forms." if self.following.watch.job else "can be made under Run."
@@ -198,6 +208,10 @@ class Page:
         else:
             html = views.strip(self.maps.frame, shown.n)
         self.layout.strip.put(html)
+
+    def _late(self, name: str) -> bool:
+        """Whether a work has not been answered for so long that it is said."""
+        return self.background.waits(name) and "waiting" not in self._waiting
 
     def _fill(self) -> None:
         """Fill the pane that is in view; the others wait until they are."""
@@ -211,7 +225,11 @@ class Page:
         def fail(sentence: str) -> None:
             pane.put(views.message(sentence, failed=True))
 
-        self.background.ask("side", panes.beside_the_map(self.session), pane.put, fail)
+        def put(html: str) -> None:
+            pane.put(html)
+            self.maps.show_rings()  # the card has had the images loaded
+
+        self.background.ask("side", panes.beside_the_map(self.session), put, fail)
         self._later("busy", BUSY, lambda: self._show_busy(tab))
 
     def _show_busy(self, tab: str) -> None:

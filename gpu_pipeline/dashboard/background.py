@@ -92,6 +92,14 @@ class Background:
         """
         self._held = []
 
+    def keeps(self, answer: Callable[[], None]) -> bool:
+        """Whether answers are kept, and then keep this one with them, once."""
+        if self._held is None:
+            return False
+        if answer not in self._held:
+            self._held.append(answer)
+        return True
+
     def release(self) -> None:
         """Give the answers that were kept, and from now on each at once; any thread may call it."""
         self._loop.add_callback(self._release)

@@ -7,13 +7,12 @@ from typing import Any
 
 from ..render.key import is_quantity
 from .opened import NOT_COLOURS, Opened
+from .state import Limit
 from .statistics import Histogram, spread
 
 BINS = 60
 
 HEIGHT = 30
-
-Limit = tuple[str, float, float]
 
 
 def numbers(opened: Opened) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..datasets import Dataset, load
+from ..datasets import load
 from ..errors import InputError
 from ..record import Run
 
@@ -194,17 +194,16 @@ def _load(run: Run, data_dir: str | Path | None) -> Images:
     )
     if dataset.digest() != record["digest"]:
         raise InputError(f"{name} is no longer what the run was made of, so that its images cannot be shown.")
-    return Images(_grey(dataset))
-
-
-def _grey(dataset: Dataset) -> np.ndarray:
-    """The rows as images in shades of grey, dark ink on white."""
     assert dataset.image_shape is not None
-    X = np.asarray(dataset.X)
+    return Images(grey(np.asarray(dataset.X), dataset.image_shape))
+
+
+def grey(X: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Rows as images in shades of grey, dark ink on white, (n, height, width) uint8."""
     if X.dtype != np.uint8:
         low, high = float(X.min()), float(X.max())
         X = np.rint((X - low) * (255 / (high - low))).astype(np.uint8)
-    images = X.reshape(-1, *dataset.image_shape)
+    images = X.reshape(-1, *shape)
     rim = [images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]]
     return 255 - images if np.mean([edge.mean() for edge in rim]) < EDGE_IS_DARK else images
 

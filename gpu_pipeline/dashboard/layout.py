@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable
 from typing import Any
 
 import panel as pn
@@ -14,8 +12,6 @@ from .state import TABS
 from .upload import Upload
 
 GRID = (HERE / "grid.css").read_text(encoding="utf-8")
-DOWNLOAD = (HERE / "download.css").read_text(encoding="utf-8")
-KINDS = {"csv": "Export CSV", "parquet": "Export Parquet"}
 
 
 class Layout:
@@ -27,8 +23,6 @@ class Layout:
         Told what a person does.
     keys
         Keys of the keyboard that are actions.
-    export
-        Gives the selected rows as a file of a kind.
     maps
         The map, and the one beside it.
     upload
@@ -39,7 +33,6 @@ class Layout:
         self,
         act: Answer,
         keys: list[str],
-        export: Callable[[str], io.BytesIO],
         maps: list[MapPane],
         upload: Upload | None,
     ) -> None:
@@ -48,13 +41,11 @@ class Layout:
         self.panes = {name: Piece(act) for name in TABS if name != "look"}
         self.jobs = Piece(act)
         self.upload = upload
-        downloads = [_download(kind, export) for kind in KINDS]
-        self.downloads = pn.Row(*downloads, css_classes=["side"], stylesheets=[GRID])
         maps[1].pane.css_classes = ["map", "second"]
         self.second = maps[1].pane
         both = pn.Row(*(pane.pane for pane in maps), css_classes=["maps"], stylesheets=[GRID])
         middle = pn.Column(self.tools, both, self.strip, css_classes=["middle"], stylesheets=[GRID])
-        beside: list[Any] = [self.tabs, self.panes["point"], self.downloads]
+        beside: list[Any] = [self.tabs, self.panes["point"]]
         beside += [pane for name, pane in self.panes.items() if name not in ("point", "run")]
         beside += [self.panes["run"], self.jobs] if upload is None else [upload, self.panes["run"], self.jobs]
         right = pn.Column(*beside, css_classes=["right"], stylesheets=[GRID])
@@ -64,25 +55,14 @@ class Layout:
         """The pane that belongs to a tab."""
         return self.panes["point" if tab == "look" else tab]
 
-    def show(self, tab: str, *, compared: bool, selected: bool) -> None:
-        """Let the chosen pane be seen, a second map if two are compared, and the downloads if any are selected."""
+    def show(self, tab: str, *, compared: bool) -> None:
+        """Let the chosen pane be seen, and a second map if two are compared."""
         self.second.visible = compared
         self.look.css_classes = ["look", "on"] if tab == "look" else ["look"]
         for name, pane in self.panes.items():
             pane.css_classes = ["side", "on"] if name == tab else ["side"]
         if tab == "look":
             self.panes["point"].css_classes = ["side", "wide"]
-        self.downloads.css_classes = ["files", "on"] if tab == "selection" and selected else ["files"]
         self.jobs.css_classes = ["below", "on"] if tab == "run" else ["below"]
         if self.upload is not None:
             self.upload.css_classes = ["field", "on"] if tab == "run" else ["field"]
-
-
-def _download(kind: str, export: Callable[[str], io.BytesIO]) -> pn.widgets.FileDownload:
-    return pn.widgets.FileDownload(  # type: ignore[no-untyped-call]
-        callback=lambda: export(kind),
-        filename=f"selection.{kind}",
-        label=KINDS[kind],
-        button_type="default",
-        stylesheets=[DOWNLOAD],
-    )

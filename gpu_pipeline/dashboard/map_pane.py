@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -19,14 +20,22 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 
-from ..render import View, fit
+from ..render import View
 from .frame import Frame
+from .outline import simplified
 from .piece import HERE
+from .tip import SAID, Tip, beside
 
 SHARPEST = 2.0
 """Pixels of the picture to a pixel of the page at most: a screen of three would take nine times the work of one."""
 
-ASK, DECODE, POINT = ((HERE / f"map_{name}.js").read_text(encoding="utf-8") for name in ("ask", "decode", "point"))
+RING = "#c2185b"
+
+HAND = 0.4
+"""Pixels by which a lasso may be off, so that it needs no more corners than its shape does."""
+
+SCRIPTS = ("ask", "decode", "point", "leave")
+ASK, DECODE, POINT, LEAVE = ((HERE / f"map_{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
 
 
 class MapPane:
@@ -40,7 +49,7 @@ class MapPane:
     selected
         Told the shape that was drawn: "box" or "lasso", and its numbers in the map's units.
     pointed
-        Told where the pointer rests (x, y, units for each pixel), and whether it was pressed.
+        Told where the pointer rests (x, y, units for each pixel), and whether it was pressed; NaN once it has left.
     moved
         Told the window after each picture, with the picture.
     home
@@ -60,6 +69,7 @@ class MapPane:
         self._waiting = False
         self._drawn: tuple[float, ...] = ()
         self._ratio = 1.0
+        self._over = False
         self._turn = 0
         self.size = (0, 0)
         self._told: dict[str, int | None] = {"width": 0, "height": 0}
@@ -73,7 +83,8 @@ class MapPane:
         self.wire = ColumnDataSource({"png": [], "x": [], "y": [], "dw": [], "dh": [], "turn": []})
         self.asked = ColumnDataSource({name: [] for name in ("x0", "x1", "y0", "y1", "ratio", "turn")})
         self.names = ColumnDataSource({"x": [], "y": [], "text": []})
-        self.rings = ColumnDataSource({"x": [], "y": [], "size": [], "colour": []})
+        self.rings = ColumnDataSource({"x": [], "y": [], "size": []})
+        self.tips = ColumnDataSource({name: [] for name in SAID})
         self.at = ColumnDataSource({"x": [], "y": []})
         self.asked.on_change("data", lambda attr, old, new: self._answer())
         self.at.on_change("data", lambda attr, old, new: self._hovered())
@@ -85,17 +96,21 @@ class MapPane:
             "lasso": LassoSelectTool(continuous=False, renderers=[]),
         }
         wheel = WheelZoomTool()
-        plot: Any = figure(  # type: ignore[call-arg,unused-ignore]
+        # Bokeh's own list of types lacks some of these.
+        options: dict[str, Any] = {
+            "tools": [*self.tools.values(), wheel],
+            "active_scroll": wheel,
+            "active_drag": self.tools["pan"],
+            "toolbar_location": None,
+        }
+        plot: Any = figure(
             x_range=Range1d(start=0, end=1),
             y_range=Range1d(start=0, end=1),
-            tools=[*self.tools.values(), wheel],
-            active_scroll=wheel,
-            active_drag=self.tools["pan"],
-            toolbar_location=None,
             sizing_mode="stretch_both",
             min_border=0,
             outline_line_color=None,
             output_backend="canvas",
+            **options,
         )
         plot.axis.visible = False
         plot.grid.visible = False
@@ -106,8 +121,16 @@ class MapPane:
             text_font_size="15px", text_font_style="bold", background_fill_color="#ffffff", background_fill_alpha=0.78,
             padding=3, border_radius=4,
         )  # fmt: skip
-        plot.scatter("x", "y", size="size", source=self.rings, fill_color=None, line_color="#ffffff", line_width=5)
-        plot.scatter("x", "y", size="size", source=self.rings, fill_color=None, line_color="colour", line_width=2.5)
+        for colour, width in (("#ffffff", 5), (RING, 2.5)):
+            plot.scatter("x", "y", size="size", source=self.rings, fill_color=None, line_color=colour, line_width=width)
+        plot.text(
+            "x", "text_y", "text", source=self.tips, text_align="center", text_baseline="middle", text_color="#17191f",
+            text_font_size="13px", background_fill_color="#ffffff", background_fill_alpha=0.94, padding=4,
+            border_line_color="#767676", border_radius=3,
+        )  # fmt: skip
+        plot.image_url(
+            "url", "x", "image_y", "w", "h", source=self.tips, w_units="screen", h_units="screen", anchor="center"
+        )
         ask = CustomJS(args={"x": plot.x_range, "y": plot.y_range, "asked": self.asked, "sharpest": SHARPEST}, code=ASK)
         for axis in (plot.x_range, plot.y_range):
             axis.js_on_change("start", ask)
@@ -118,6 +141,7 @@ class MapPane:
         plot.on_event(Tap, lambda event: self._pointed(event.x, event.y, self.unit(), True))
         plot.on_event(DoubleTap, lambda event: self.show_all())
         # `wire` is named here because a model is only sent to the browser if another one refers to it.
+        plot.js_on_event("mouseleave", CustomJS(args={"at": self.at}, code=LEAVE))
         plot.js_on_event("mousemove", CustomJS(args={"at": self.at, "wire": self.wire}, code=POINT))
         plot.on_change("inner_width", lambda attr, old, new: self._resized(width=new))
         plot.on_change("inner_height", lambda attr, old, new: self._resized(height=new))
@@ -166,10 +190,17 @@ class MapPane:
         wanted = [] if view is None else [*view.x_range, *view.y_range]
         return bool(wanted) and np.allclose(self.window(), wanted, atol=1e-3 * (wanted[1] - wanted[0]))
 
-    def ring(self, places: list[tuple[float, float, str, int]]) -> None:
-        """Ring points: x, y, colour, diameter."""
-        x, y, colour, size = zip(*places, strict=True) if places else ((), (), (), ())
-        self.rings.data = {"x": list(x), "y": list(y), "colour": list(colour), "size": list(size)}
+    def ring(self, place: tuple[float, float] | None, said: Tip | None) -> None:
+        """Ring a point and say something at it; None takes both away."""
+        rings: dict[str, list[Any]] = {"x": [], "y": [], "size": []}
+        tips: dict[str, list[Any]] = {name: [] for name in SAID}
+        if place is not None:
+            rings = {"x": [place[0]], "y": [place[1]], "size": [20]}
+        if place is not None and said is not None and (said.text or said.png) and min(self.size) > 0:
+            tips = beside(place, said, self.window(), self.unit())
+        for source, data in ((self.rings, rings), (self.tips, tips)):
+            if data != dict(source.data):
+                source.data = data  # type: ignore[assignment]
 
     def _answer(self) -> None:
         """Draw the window that the page asks for, or tell it that it has it."""
@@ -231,22 +262,13 @@ class MapPane:
         if shape["type"] == "rect":
             self._selected("box", (shape["x0"], shape["x1"], shape["y0"], shape["y1"]))
         elif shape["type"] == "poly" and len(shape["x"]) >= 3:
-            self._selected("lasso", tuple(np.column_stack([shape["x"], shape["y"]]).ravel().tolist()))
+            corners = simplified(np.column_stack([shape["x"], shape["y"]]), HAND * self.unit())
+            if len(corners) >= 3:  # else it is a line and surrounds nothing
+                self._selected("lasso", tuple(corners.ravel().tolist()))
 
     def _hovered(self) -> None:
-        if self.at.data["x"]:
+        over, self._over = self._over, len(self.at.data["x"]) > 0
+        if self._over:
             self._pointed(self.at.data["x"][0], self.at.data["y"][0], self.unit(), False)
-
-
-def window_of(window: tuple[float, float, float, float], width: int, height: int) -> View:
-    """A window from an address, widened to the shape of the plot.
-
-    Raises
-    ------
-    InputError
-        If it is not one.
-    """
-    import pandas as pd
-
-    x0, x1, y0, y1 = window
-    return fit(pd.DataFrame({"x": [x0, x1], "y": [y0, y1]}), width, height, (x0, x1), (y0, y1))
+        elif over:
+            self._pointed(math.nan, math.nan, self.unit(), False)

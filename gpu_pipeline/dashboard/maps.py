@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..render import View, fit
 from .frame import Frame, draw_frame
-from .map_pane import MapPane, window_of
+from .ground import facts_over, images_over
+from .map_pane import MapPane
 from .opened import Opened
+from .tip import tip
 
 if TYPE_CHECKING:
     from .app import Page
 
+MOVES = {
+    "left": (-1, 0, 1),
+    "right": (1, 0, 1),
+    "up": (0, 1, 1),
+    "down": (0, -1, 1),
+    "in": (0, 0, 0.5),
+    "out": (0, 0, 2),
+}
+"""Steps along x and y in quarters of the window, and by how much it is widened."""
+
 REACH = 14
 """Pixels around the pointer in which a point is found."""
-
-RING = "#c2185b"
 
 
 class Maps:
@@ -35,6 +47,7 @@ class Maps:
         self.page, self.session, self.choice = page, page.session, page.choice
         self.frame: Frame | None = None
         self._first = True
+        self._left = False
         self.panes = [
             MapPane(
                 partial(self.draw, i),
@@ -62,8 +75,10 @@ class Maps:
             layer, images = opened.layer(opened.colours()[0]), None
         else:
             layer = self.session.layer(opened)
-            images = opened.images() if len(layer.frame) and self._few(opened, view) else None
-        return draw_frame(layer, view, self.choice.mode, names=self.choice.names, images=images, ratio=ratio)
+            wanted = self.choice.images and len(layer.frame) and self._few(opened, view)
+            images = images_over(opened) if wanted else None
+        frame = draw_frame(layer, view, self.choice.mode, names=self.choice.names, images=images, ratio=ratio)
+        return replace(frame, facts=facts_over(opened, layer.key.column, view, frame.facts))
 
     def _few(self, opened: Opened, view: View) -> bool:
         """Whether the window is so small that images may be wanted: they are loaded only then."""
@@ -100,18 +115,31 @@ class Maps:
             if opened is not None and lit is not None and lit.any() and min(pane.size) > 0:
                 pane.look_at(fit(opened.layer("density").frame[lit], *pane.size))
 
+    def move(self, value: Any) -> None:
+        """Move or zoom by the keyboard."""
+        if value in MOVES:
+            for pane in self.panes if self.session.other is not None else self.panes[:1]:
+                if min(pane.size) > 0:
+                    pane.look_at(moved(pane.window(), value, *pane.size))
+
     def show_rings(self) -> None:
-        """Ring the point that is pointed at, on both maps."""
+        """Ring the point that is pointed at, on both maps, and say there what it is."""
         place, opened, other = self.session.pointed, self.session.opened, self.session.other
-        rings: list[list[tuple[float, float, str, int]]] = [[], []]
+        places = [-1, -1]
         if opened is not None and 0 <= place < opened.n and self.page.following.screen is None:
-            rings[0] = [(*opened.place()[place].tolist(), RING, 20)]
-            if other is not None and (there := int(opened.places_in(other)[place])) >= 0:
-                rings[1] = [(*other.place()[there].tolist(), RING, 20)]
-        for pane, places in zip(self.panes, rings, strict=True):
-            pane.ring(places)
+            places = [place, -1 if other is None else int(opened.places_in(other)[place])]
+        for pane, shown, there in zip(self.panes, (opened, other), places, strict=True):
+            if shown is None or there < 0:
+                pane.ring(None, None)
+                continue
+            colour, lit = self.session.colour_of(shown), self.session.lit_on(shown)
+            x, y = (float(values[there]) for values in shown.axes())
+            # The card beside the map stays; what is said on the map itself would only cover it.
+            silent = self._left and self.choice.point < 0
+            pane.ring((x, y), None if silent else tip(shown, there, colour, REACH * pane.unit(), lit))
 
     def _moved(self, i: int, view: View, frame: Frame) -> None:
+        self.show_rings()
         if i == 1:
             return
         self.frame = frame
@@ -139,9 +167,37 @@ class Maps:
         opened = self.shown(i)
         if opened is None or self.page.following.screen is not None:
             return
+        left, self._left = self._left, math.isnan(x)
+        if left != self._left:
+            self.show_rings()
+        if self._left:
+            return
         if self.session.point_at(opened, x, y, REACH * unit, pressed):
             if pressed and self.choice.point >= 0:
                 self.choice.tab = "point"
                 self.page.refresh()
             self.show_rings()
             self.page.show_point_soon()
+
+
+def window_of(window: tuple[float, float, float, float], width: int, height: int) -> View:
+    """A window from an address, widened to the shape of the plot.
+
+    Raises
+    ------
+    InputError
+        If it is not one.
+    """
+    import pandas as pd
+
+    x0, x1, y0, y1 = window
+    return fit(pd.DataFrame({"x": [x0, x1], "y": [y0, y1]}), width, height, (x0, x1), (y0, y1))
+
+
+def moved(window: tuple[float, float, float, float], way: str, width: int, height: int) -> View:
+    """A window after one of `MOVES`."""
+    x0, x1, y0, y1 = window
+    right, up, wider = MOVES[way]
+    x, y = (x0 + x1) / 2 + right * (x1 - x0) / 4, (y0 + y1) / 2 + up * (y1 - y0) / 4
+    half_x, half_y = wider * (x1 - x0) / 2, wider * (y1 - y0) / 2
+    return View((x - half_x, x + half_x), (y - half_y, y + half_y), width, height)

@@ -13,13 +13,14 @@ from PIL import Image
 from ..errors import InputError, unknown_name
 from ..record import Run
 from ..render import Key, Layer, Order, arrange, order, prepare
+from .coding import codes_of
 from .images import Images, images_of
 from .mean_images import mean_images
 from .mistakes import strangers
 from .picking import Nearest, inside_box, inside_polygon
 from .search import found
 from .shelf import Shelf
-from .state import Step
+from .state import Limit, Step, limits_from_pairs
 from .statistics import Moments, moments
 from .votes import Votes, vote
 
@@ -31,7 +32,7 @@ MOST_SOUGHT = 20_000_000
 KEPT_PARTS = 48
 """Layers, masks and lists that each run keeps beside its points."""
 
-NOT_COLOURS = ("row", "x", "y")
+NOT_COLOURS = ("row", "x", "y", "nearest_row")
 
 
 @dataclass(eq=False)
@@ -46,11 +47,17 @@ class Opened:
         Columns x and y, for a run also `row`, and any others.
     run
         The run; None if it is a person's own file.
+    ground
+        The map that lies under these points, if they were placed on one.
+    facts
+        What is known of how they were placed, for reading.
     """
 
     name: str
     points: pd.DataFrame
     run: Run | None = None
+    ground: Opened | None = None
+    facts: tuple[tuple[str, str], ...] = ()
     _parts: Shelf = field(default_factory=lambda: Shelf(KEPT_PARTS), repr=False)
 
     @property
@@ -109,7 +116,7 @@ class Opened:
             raise InputError(f"the column {column!r} has no classes: choose one that has.")
         if len(layer.key.names) <= len(layer.frame["ink"].cat.categories):
             return layer.frame["ink"].cat.codes.to_numpy(), layer.key
-        return self.part(("codes", column), lambda: _codes(self.points[column], layer.key)), layer.key
+        return self.part(("codes", column), lambda: codes_of(self.points[column], layer.key)), layer.key
 
     def absent(self, column: str) -> int:
         """Code of the points that have no class in a column; -1 if all have one."""
@@ -136,8 +143,9 @@ class Opened:
         return self.part("place", lambda: np.ascontiguousarray(self.points[["x", "y"]].to_numpy()))
 
     def corners(self) -> pd.DataFrame:
-        """The least and the largest x and y, as two points."""
-        return self.part("corners", lambda: self.points[["x", "y"]].agg(["min", "max"]))
+        """The least and the largest x and y, as two points, of the map under these points too."""
+        both = [self.points] if self.ground is None else [self.points, self.ground.corners()]
+        return self.part("corners", lambda: pd.concat([part[["x", "y"]] for part in both]).agg(["min", "max"]))
 
     def matching(self, step: Step) -> np.ndarray:
         """Which points a step of a selection names, (n,) bool.
@@ -152,12 +160,30 @@ class Opened:
             for column, name in step.pairs:
                 mask &= self.members(column, [name])
             return mask
+        if step.kind == "within":
+            return np.asarray(np.logical_and.reduce([self.within(limit) for limit in limits_from_pairs(step.pairs)]))
         if step.kind == "find":
             return found(self.points, step.text)
+        if step.kind == "all":
+            return np.ones(self.n, bool)
         x, y = self.axes()
         if step.kind == "box":
             return np.asarray(inside_box(x, y, *step.numbers))
         return np.asarray(inside_polygon(x, y, np.reshape(step.numbers, (-1, 2)), self._order()))
+
+    def within(self, limit: Limit) -> np.ndarray:
+        """Which points have a number in a column that is within its limits, both included, (n,) bool.
+
+        Raises
+        ------
+        InputError
+            If there is no such column, or it holds no numbers.
+        """
+        column, low, high = limit
+        if column not in self.points or not pd.api.types.is_numeric_dtype(self.points[column]):
+            raise InputError(f"there is no column {column[:80]!r} of numbers to limit: name another.")
+        values = self.quantity(column)
+        return np.asarray((values >= low) & (values <= high))
 
     def votes(self) -> Votes:
         """What the neighbours of each point on the map say about its label; see `vote`.
@@ -233,16 +259,3 @@ class Opened:
             return np.arange(self.n) if np.array_equal(here, there) else pd.Index(there).get_indexer(here)
 
         return self.part(("places", other), find)
-
-
-def _codes(values: pd.Series, key: Key) -> np.ndarray:
-    """Place of each value's name among a key's; absent values have the last."""
-    found, index = pd.factorize(values)
-    names = {name: i for i, name in enumerate(key.names)}
-    table = [names.get(_name(value), len(names) - 1) for value in index]
-    return np.asarray([*table, len(names) - 1], np.int64)[found]
-
-
-def _name(value: Any) -> str:
-    whole = isinstance(value, float | np.floating) and value % 1 == 0
-    return str(int(value)) if whole else str(value)

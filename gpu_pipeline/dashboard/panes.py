@@ -12,6 +12,7 @@ from typing import Any
 
 from . import side, views
 from .beside import beside
+from .placed import open_placed
 from .session import Session
 from .state import Choice, pairs_from_text
 from .stored import open_points, open_stored, rows_of
@@ -36,8 +37,9 @@ def beside_the_map(session: Session) -> Work:
     if opened is None:
         return lambda: views.message("There is no map yet.", hint="Make one under Run.")
     if tab == "selection":
-        filtered = session.visible is not None
-        return partial(side.selection, opened, session.chosen, choice.steps, filtered, session.seed)
+        return partial(
+            side.selection, opened, session.chosen, choice.steps, session.filters(), session.seed, choice.paints
+        )
     if tab == "confusion":
         return partial(side.mistakes, opened, choice.steps[-1].pairs if choice.steps else ())
     if tab == "compare":
@@ -55,6 +57,9 @@ def beforehand(session: Session, do: str, value: Any) -> Callable[[], object] | 
     if do == "run":
         own = uploaded(store, text) if text else session.file
         return partial(open_stored, store, text) if own is None else partial(open_points, own)
+    if do == "placed" and text and opened is not None:
+        ground = opened.ground or opened
+        return partial(open_placed, ground, text)
     if do == "other" and text and opened is not None and opened.run is not None:
         run = session.choice.run
         return lambda: beside(open_stored(store, run), open_stored(store, text))

@@ -144,16 +144,29 @@ class Nearest:
         """
         if not (np.isfinite([px, py]).all() and within >= 0):
             return None
-        with self._lock:
-            if self._order is None:
-                self._order = order(self._x, self._y)
-        ordered, best, least = self._order, -1, float(within) ** 2
+        ordered, best, least = self._ordered(), -1, float(within) ** 2
         mask = _ALL if visible is None else visible
         for piece in ordered.pieces((px - within, px + within), (py - within, py + within)):
             x, y, rows = ordered.x[piece], ordered.y[piece], ordered.rows[piece]
             best, least = _nearest(x, y, rows, float(px), float(py), least, mask, int(best))
         best = int(best)
         return None if best < 0 else best
+
+    def around(self, px: float, py: float, within: float, visible: np.ndarray | None = None) -> np.ndarray:
+        """Positions of all points within a distance of (px, py); in no order. Arguments as of `at`."""
+        found = [np.empty(0, np.int64)]
+        ordered = self._ordered()
+        for piece in ordered.pieces((px - within, px + within), (py - within, py + within)):
+            near = np.hypot(ordered.x[piece] - px, ordered.y[piece] - py) <= within
+            rows = ordered.rows[piece][near]
+            found.append(rows if visible is None else rows[visible[rows]])
+        return np.concatenate(found)
+
+    def _ordered(self) -> Order:
+        with self._lock:
+            if self._order is None:
+                self._order = order(self._x, self._y)
+            return self._order
 
 
 _ALL = np.empty(0, bool)

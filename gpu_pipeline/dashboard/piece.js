@@ -35,6 +35,22 @@ export function render({ model, el }) {
     again?.focus({ preventScroll: true });
     if (again && focused.closest("[data-range]") && focused.type === "text") again.value = focused.value;
   };
+  // Without TLS a page from another computer has no clipboard but the old way.
+  const copy = async (text) => {
+    if (navigator.clipboard) return navigator.clipboard.writeText(text).then(() => true, () => false);
+    const area = Object.assign(document.createElement("textarea"), { value: text });
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    return done;
+  };
+  const say = (node, word) => {
+    node.dataset.name ??= node.textContent;
+    node.textContent = word;
+    clearTimeout(node.timer);
+    node.timer = setTimeout(() => { node.textContent = node.dataset.name; }, 2000);
+  };
   const field = (range, end) => range.querySelector(`[data-end=${end}]:not([type=range])`);
   const send = (node, value) => model.send_msg({ do: node.dataset.do, value });
 
@@ -43,8 +59,7 @@ export function render({ model, el }) {
     if (!node || node.disabled) return;
     event.preventDefault();
     if (node.dataset.do === "copy") {
-      navigator.clipboard?.writeText(node.dataset.value || location.href);
-      node.textContent = "Copied";
+      copy(node.dataset.value || location.href).then((done) => say(node, done ? "Copied" : "Copy by hand"));
     } else if (node.dataset.do === "theme") {
       send(node, getComputedStyle(document.documentElement).colorScheme === "dark" ? "light" : "dark");
     } else {
@@ -53,7 +68,8 @@ export function render({ model, el }) {
   });
   root.addEventListener("change", (event) => {
     const node = event.target.closest("select[data-do], input[data-do]");
-    if (node) send(node, node.type === "checkbox" ? node.checked : node.value);
+    if (node?.type === "color") send(node, { name: node.dataset.name, colour: node.value });
+    else if (node) send(node, node.type === "checkbox" ? node.checked : node.value);
     const range = event.target.closest("[data-range]");
     if (range) model.send_msg({ do: "limit", value: { column: range.dataset.range, low: field(range, "low").value, high: field(range, "high").value } });
   });
@@ -96,13 +112,16 @@ export function render({ model, el }) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (/^(INPUT|SELECT|TEXTAREA)$/.test(event.composedPath()[0].tagName)) return;
-    if (!model.keys.includes(event.key)) return;
+    if (!model.keys.includes(event.key) || root.querySelector(":popover-open")) return;
+    // Arrows move the map only where they do not scroll or choose something else.
+    if (event.key.startsWith("Arrow") && (document.activeElement !== document.body || document.documentElement.scrollHeight > innerHeight)) return;
     event.preventDefault();
     model.send_msg({ do: "key", value: event.key });
   });
   // Without it a phone lays the page out as for a desk and makes it small.
   if (!document.querySelector("meta[name=viewport]"))
     document.head.append(Object.assign(document.createElement("meta"), { name: "viewport", content: "width=device-width, initial-scale=1" }));
+  model.on("fetch", () => Object.assign(document.createElement("a"), { href: model.fetch, download: "" }).click());
   const dress = () => { document.documentElement.dataset.theme = model.theme; };
   const entitle = () => { document.title = `gpu_pipeline: ${root.querySelector(".what").textContent}`; };
   dress();

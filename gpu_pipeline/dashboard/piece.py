@@ -22,7 +22,8 @@ class Piece(JSComponent):  # type: ignore[misc]
     """
 
     html = param.String()
-    keys = param.List([], doc="Keys of the keyboard that are actions; for the header only, as is the next.")
+    keys = param.List([], doc="Keys of the keyboard that are actions; for the header only, as are the next.")
+    fetch = param.String("", doc="Address of a file that the browser is to fetch.")
     theme = param.String("", doc="light, dark, or empty for what the browser prefers.")
 
     _esm = (HERE / "piece.js").read_text(encoding="utf-8")

@@ -13,6 +13,8 @@ from ..errors import InputError
 LONGEST = 500
 """Characters of a search at most."""
 
+_BOUND = re.compile(r"(.+?)\s*(<=|>=|<|>)\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)", re.IGNORECASE)
+_BOUNDS = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}
 _ROWS = re.compile(r"\d{1,18}(?:\s*-\s*\d{1,18})?")
 
 
@@ -20,8 +22,9 @@ def found(points: pd.DataFrame, text: str) -> np.ndarray:
     """The points that a search finds, (n,) bool; at least one.
 
     `17, 42, 100-120` are rows by their numbers; `label=4` or `cluster 7` is a class of the column `label` or `cluster`;
-    `column=value` a value of any other column; anything else is looked for in all columns of text. Letters
-    are as good as capitals, and no sign has a meaning of its own.
+    `column=value` a value of any other column; `column<0.2` (also `<=`, `>`, `>=`) its numbers on one side; several of
+    these with `and` between have all to be true; anything else is looked for in all columns of text. Letters are as
+    good as capitals, and no sign has a meaning of its own.
 
     Parameters
     ----------
@@ -41,7 +44,11 @@ def found(points: pd.DataFrame, text: str) -> np.ndarray:
     parts = [part.strip() for part in text.split(",")]
     if all(_ROWS.fullmatch(part) for part in parts):
         return _some(_rows(points, parts), f"none of the rows {text} is on this map: {_span(points)}.")
+    true = [_true(points, part) for part in re.split(r"\s+and\s+", text, flags=re.IGNORECASE)]
+    known = [mask for mask in true if mask is not None]
     name = _column(points, text)
+    if len(known) == len(true) and (len(true) > 1 or name is None):
+        return _some(np.logical_and.reduce(known), f"no point has {text[:80]}: allow for more.")
     if name is not None:
         column, value = name
         return _some(_equal(points[column], value), f"no point has {column} {value!r}: {_offer(points[column])}.")
@@ -80,15 +87,36 @@ def _span(points: pd.DataFrame) -> str:
     return f"its {len(rows):,} rows are among {int(rows.min())} to {int(rows.max())}"
 
 
+def _true(points: pd.DataFrame, text: str) -> np.ndarray | None:
+    """Of which points a condition is true; None if the text is none."""
+    bound = _BOUND.fullmatch(text)
+    column = _named(points, bound[1]) if bound else None
+    if bound and column is not None and _is_number(points[column]):
+        values = points[column].to_numpy(dtype=np.float64, na_value=np.nan)
+        return np.asarray(_BOUNDS[bound[2]](values, float(bound[3])))
+    name = _column(points, text)
+    return None if name is None else _equal(points[name[0]], name[1])
+
+
+def _is_number(values: pd.Series) -> bool:
+    """Whether a column holds numbers that can be more or less."""
+    return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+
+
+def _named(points: pd.DataFrame, text: str) -> str | None:
+    """The column of that name, in any case of letters and with blanks for underscores; None if there is none."""
+    known = {str(column).casefold().replace("_", " "): str(column) for column in points.columns}
+    return known.get(text.strip().casefold().replace("_", " "))
+
+
 def _column(points: pd.DataFrame, text: str) -> tuple[str, str] | None:
     """The column and the value that a text names: `column=value`, for labels and clusters also with a blank."""
-    known = {str(column).casefold().replace("_", " "): str(column) for column in points.columns}
     before, sign, after = text.partition("=")
-    column = known.get(before.strip().casefold().replace("_", " "))
+    column = _named(points, before)
     if sign and column is not None and after.strip():
         return column, after.strip()
     before, _, after = text.partition(" ")
-    column = known.get(before.casefold())
+    column = _named(points, before)
     # "label 4" is a class, but "label printer" may be a text: only what is a class's name is taken for one.
     if column in ("label", "cluster") and after.strip() and _equal(points[column], after.strip()).any():
         return column, after.strip()

@@ -150,16 +150,18 @@ def make_server(
     import panel as pn
 
     from .app import page
+    from .exports import PLACE, ExportHandler, Exports
     from .login import Provider, passwords
     from .monitor import Figures, MetricsHandler, registry
 
     figures = Figures(store, lambda: len(server.get_sessions()))
     threads = THREADS if num_threads is None else num_threads or os.cpu_count()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="dashboard")
+    exports = Exports()
 
     def session() -> Any:
         figures.opened += 1
-        return page(store, open_file, pool=pool, max_upload=max_upload)
+        return page(store, open_file, pool=pool, exports=exports, max_upload=max_upload)
 
     prefix = f"/{prefix.strip('/')}" if prefix and prefix.strip("/") else ""
     options: dict[str, Any] = {}
@@ -178,7 +180,10 @@ def make_server(
         http_server_kwargs={"max_body_size": LARGEST_REQUEST},
         unused_session_lifetime_milliseconds=int(keep_seconds * 1000),
         check_unused_sessions_milliseconds=max(500, min(int(keep_seconds * 1000), 17_000)),
-        extra_patterns=[(r"/metrics", MetricsHandler, {"registry": registry(figures)})],
+        extra_patterns=[
+            (r"/metrics", MetricsHandler, {"registry": registry(figures)}),
+            (rf"/{PLACE}/([\w-]+)", ExportHandler, {"exports": exports}),
+        ],
         **options,
     )
     application = server._tornado

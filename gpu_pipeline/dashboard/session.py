@@ -16,8 +16,11 @@ from .actions import ACTIONS
 from .beside import Matched, beside
 from .files import OpenFile
 from .filters import numbers
+from .ground import layer_over, lit_over
 from .opened import Opened
-from .state import Choice, How, Step, selected
+from .paint import painted
+from .placed import open_placed
+from .state import Choice, How, Step, limits_to_pairs, selected
 from .stored import open_points, open_stored, rows_of
 from .uploads import uploaded
 
@@ -68,6 +71,9 @@ class Session:
             choice.run = rows[-1]["run"]
         if choice.run or file is not None:
             self.attempt(self.open)
+        if self.opened is None and choice.placed:
+            choice.placed = ""
+            self._try_quietly(self.open)
         if self.opened is None and rows and choice.run != rows[-1]["run"]:
             choice.run = rows[-1]["run"]
             self._try_quietly(self.open)
@@ -89,6 +95,8 @@ class Session:
         choice = self.choice
         own = self.file if not choice.run else uploaded(self.store, choice.run)
         opened = open_stored(self.store, choice.run) if own is None else open_points(own)
+        if choice.placed:
+            opened, choice.other = open_placed(opened, choice.placed), ""
         self.opened, self.other, self.comparison, self.matched = opened, None, None, None
         if choice.other:
             self._try_quietly(self._beside)
@@ -143,9 +151,21 @@ class Session:
                 shown.append(~opened.members(column, names))
         for column, low, high in self.choice.limits:
             if column in numbers(opened):
-                values = opened.quantity(column)
-                shown.append((values >= low) & (values <= high))
+                shown.append(opened.within((column, low, high)))
         return np.logical_and.reduce(shown) if shown else None
+
+    def filters(self) -> tuple[Step, ...]:
+        """The filters as steps of a selection, which leave of it what they let through."""
+        opened, choice = self.opened, self.choice
+        if opened is None:
+            return ()
+        limits = [limit for limit in choice.limits if limit[0] in numbers(opened)]
+        steps = [Step("keep", "within", pairs=limits_to_pairs([limit])) for limit in limits]
+        for column, name in choice.hidden:
+            classes = column in opened.colours() and opened.layer(column).key.kind == "classes"
+            if classes and name in opened.codes(column)[1].names:
+                steps.append(Step("subtract", "where", pairs=((column, name),)))
+        return tuple(steps)
 
     @property
     def lit(self) -> np.ndarray | None:
@@ -154,12 +174,17 @@ class Session:
 
     def layer(self, opened: Opened) -> Layer:
         """A map's points with those that are not lit marked, kept until either changes."""
-        colour = self.choice.colour if self.choice.colour in opened.colours() else opened.colours()[0]
+        colour = self.colour_of(opened)
         which = "other" if opened is self.other else "map"
-        state = (id(opened), self._masked, colour)
+        state = (id(opened), self._masked, colour, self.choice.paints)
         if self._marked.get(which, (None,))[0] != state:
-            self._marked[which] = (state, mark(opened.arranged(colour), self.lit_on(opened)))
+            layer = mark(layer_over(opened, colour), lit_over(opened, self.lit_on(opened)))
+            self._marked[which] = (state, replace(layer, key=painted(layer.key, self.choice.paints)))
         return self._marked[which][1]
+
+    def colour_of(self, opened: Opened) -> str:
+        """What a map is coloured by."""
+        return self.choice.colour if self.choice.colour in opened.colours() else opened.colours()[0]
 
     def lit_on(self, opened: Opened) -> np.ndarray | None:
         """Points of either map to show in colour; None is all."""

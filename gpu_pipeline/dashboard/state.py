@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 from urllib.parse import urlencode
@@ -11,10 +11,13 @@ from urllib.parse import urlencode
 import numpy as np
 import param
 
-How = Literal["new", "add", "subtract"]
-Kind = Literal["box", "lasso", "box2", "lasso2", "where", "find"]
+from .paint import paints_from_pairs, paints_to_pairs
+
+How = Literal["new", "add", "subtract", "keep"]
+Kind = Literal["box", "lasso", "box2", "lasso2", "where", "within", "find", "all"]
 Window = tuple[float, float, float, float]
 Pairs = tuple[tuple[str, str], ...]
+Limit = tuple[str, float, float]
 
 MODES = ("majority", "mix", "purity", "density")
 TABS = ("look", "point", "selection", "confusion", "compare", "scores", "run")
@@ -22,22 +25,22 @@ THEMES = ("", "light", "dark")
 LONGEST = 6_000
 """Characters of an address that every server and browser takes; a selection beyond is left out of it."""
 
-_SIGN: dict[str, How] = {"+": "add", "-": "subtract", "=": "new"}
+_SIGN: dict[str, How] = {"+": "add", "-": "subtract", "&": "keep", "=": "new"}
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a selection: points inside a shape, of the classes named, or found by a search.
+    """One step of a selection: points inside a shape, of the classes named, within limits, found by a search, or all.
 
     Attributes
     ----------
     how
-        Whether the points replace those selected before, join them or leave them.
+        Whether the points replace those selected before, join them or leave them, or only those stay that are in both.
     kind
         "box" (`numbers` are x0, x1, y0, y1), "lasso" (x, y, x, y, ...), the same with a 2 if drawn on
-        the other map of a comparison, "where" (`pairs`), or "find" (`text`).
+        the other map of a comparison, "where" and "within" (`pairs`), "find" (`text`), or "all".
     pairs
-        (column, class) of which a point must have all.
+        (column, class) of which a point must have all, or (column, "low~high") within all of which it must be.
     text
         What is searched for; see `search.found`.
     """
@@ -51,8 +54,8 @@ class Step:
     def to_text(self) -> str:
         """Short text; `step_from_text` gives the step back, its numbers to seven digits."""
         sign = next(sign for sign, how in _SIGN.items() if how == self.how)
-        if self.kind == "where":
-            return f"{sign}where:{pairs_to_text(self.pairs)}"
+        if self.kind in ("where", "within"):
+            return f"{sign}{self.kind}:{pairs_to_text(self.pairs)}"
         if self.kind == "find":
             return f"{sign}find:{_quoted(self.text)}"
         return f"{sign}{self.kind}:{','.join(f'{number:.7g}' for number in self.numbers)}"
@@ -62,10 +65,13 @@ class Choice(param.Parameterized):  # type: ignore[misc]
     """What one session shows."""
 
     run = param.String("", doc="Name of the stored run; empty is the person's own file.")
+    placed = param.String("", doc="Name of the set of placed points that is shown over the run's map.")
     other = param.String("", doc="The run that it is compared with.")
     colour = param.String("label")
     mode: Any = param.Selector(objects=list(MODES), default="majority")
     names = param.Boolean(True)
+    images = param.Boolean(True, doc="Whether few points in view are drawn as their images.")
+    paints = param.Parameter((), doc="(column, class, #rrggbb): colours that a person chose.")
     hidden = param.Parameter((), doc="(column, class) pairs that the legend has switched off.")
     limits = param.Parameter((), doc="(column, low, high): only points within.")
     steps = param.Parameter((), doc="The selection, step by step.")
@@ -80,23 +86,30 @@ class Choice(param.Parameterized):  # type: ignore[misc]
 def to_query(choice: Choice) -> str:
     """The choice as the query of an address, without what is as it would be anyway."""
     values: dict[str, str] = {}
-    for name in ("run", "other", "colour", "mode", "tab", "theme"):
+    for name in ("run", "placed", "other", "colour", "mode", "tab", "theme"):
         if getattr(choice, name) != choice.param[name].default:
             values[name] = getattr(choice, name)
-    if not choice.names:
-        values["names"] = "0"
+    for name in ("names", "images"):
+        if not getattr(choice, name):
+            values[name] = "0"
+    if choice.paints:
+        values["paint"] = pairs_to_text(paints_to_pairs(choice.paints))
     if choice.hidden:
         values["hide"] = pairs_to_text(choice.hidden)
     if choice.limits:
-        values["within"] = pairs_to_text(tuple((c, f"{low:.7g}~{high:.7g}") for c, low, high in choice.limits))
+        values["within"] = pairs_to_text(limits_to_pairs(choice.limits))
     if choice.point >= 0:
         values["point"] = str(choice.point)
     if choice.window is not None:
         values["view"] = ",".join(f"{number:.7g}" for number in choice.window)
-    selected = ";".join(step.to_text() for step in choice.steps)
-    if selected and len(selected) <= LONGEST:
-        values["select"] = selected
+    if choice.steps and in_address(choice.steps):
+        values["select"] = ";".join(step.to_text() for step in choice.steps)
     return "?" + urlencode(values) if values else ""
+
+
+def in_address(steps: Sequence[Step]) -> bool:
+    """Whether a selection is short enough to stand in an address."""
+    return len(";".join(step.to_text() for step in steps)) <= LONGEST
 
 
 def from_query(query: Mapping[str, str]) -> dict[str, Any]:
@@ -104,12 +117,13 @@ def from_query(query: Mapping[str, str]) -> dict[str, Any]:
 
     An address may come from anyone: names are only compared with known ones later, never opened.
     """
-    values: dict[str, Any] = {name: query[name] for name in ("run", "other", "colour") if query.get(name)}
+    values: dict[str, Any] = {name: query[name] for name in ("run", "placed", "other", "colour") if query.get(name)}
     for name, known in (("mode", MODES), ("tab", TABS), ("theme", THEMES)):
         if query.get(name) in known:
             values[name] = query[name]
-    if query.get("names") == "0":
-        values["names"] = False
+    values |= {name: False for name in ("names", "images") if query.get(name) == "0"}
+    if paints := paints_from_pairs(pairs_from_text(query.get("paint", ""))):
+        values["paints"] = paints
     if query.get("hide"):
         values["hidden"] = pairs_from_text(query["hide"])
     if query.get("point", "").isdecimal() and len(query["point"]) < 12:
@@ -117,13 +131,8 @@ def from_query(query: Mapping[str, str]) -> dict[str, Any]:
     window = _numbers(query.get("view", ""))
     if len(window) == 4 and window[0] < window[1] and window[2] < window[3]:
         values["window"] = window
-    limits = []
-    for column, text in pairs_from_text(query.get("within", "")):
-        ends = _numbers(text.replace("~", ","))
-        if len(ends) == 2:
-            limits.append((column, *ends))
-    if limits:
-        values["limits"] = tuple(limits)
+    if limits := limits_from_pairs(pairs_from_text(query.get("within", ""))):
+        values["limits"] = limits
     steps = tuple(filter(None, map(step_from_text, query.get("select", "")[:LONGEST].split(";"))))
     if steps:
         values["steps"] = steps
@@ -136,8 +145,11 @@ def step_from_text(text: str) -> Step | None:
     how = _SIGN.get(text[:1])
     if how is None:
         return None
-    if kind == "where" and (pairs := pairs_from_text(rest)):
-        return Step(how, "where", pairs=pairs)
+    pairs = pairs_from_text(rest)
+    if (kind == "where" and pairs) or (kind == "within" and limits_from_pairs(pairs)):
+        return Step(how, kind, pairs=pairs)  # type: ignore[arg-type]
+    if kind == "all" and not rest:
+        return Step(how, "all")
     if kind == "find" and rest:
         return Step(how, "find", text=_unquoted(rest))
     numbers = _numbers(rest)
@@ -157,6 +169,17 @@ def pairs_from_text(text: str) -> Pairs:
     """Pairs from their text, those that are none left out."""
     pairs = [tuple(map(_unquoted, part.split("="))) for part in text.split(",")]
     return tuple(pair for pair in pairs if len(pair) == 2 and pair[0])
+
+
+def limits_to_pairs(limits: Sequence[Limit]) -> Pairs:
+    """Limits as (column, "low~high"), to nine digits, which tell all numbers of 32 bits apart."""
+    return tuple((column, f"{low:.9g}~{high:.9g}") for column, low, high in limits)
+
+
+def limits_from_pairs(pairs: Pairs) -> tuple[Limit, ...]:
+    """Limits from their pairs, those that are none left out."""
+    ends = [(column, _numbers(text.replace("~", ","))) for column, text in pairs]
+    return tuple((column, *numbers) for column, numbers in ends if len(numbers) == 2)
 
 
 def _quoted(value: str) -> str:
@@ -201,6 +224,8 @@ def selected(steps: tuple[Step, ...], n: int, matching: Callable[[Step], np.ndar
             mask = hit.copy()
         elif step.how == "add":
             mask |= hit
+        elif step.how == "keep":
+            mask &= hit
         else:
             mask &= ~hit
     return mask

@@ -27,6 +27,8 @@ class InView:
         Pixels that have a coloured point.
     mixed
         Share of the lit pixels with points of more than one class, 0 to 1; None without classes or lit pixels.
+    under
+        Points in the window of a map that lies under these; None if there is none.
     """
 
     points: int
@@ -34,6 +36,7 @@ class InView:
     most: int
     lit: int
     mixed: float | None
+    under: int | None = None
 
 
 def in_view(grid: Grid, key: Key) -> InView:

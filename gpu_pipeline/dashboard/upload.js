@@ -25,7 +25,7 @@ export function render({ model, el }) {
   const say = (text, failed) => {
     said.hidden = !text;
     said.textContent = text;
-    said.className = failed ? "note error" : "quiet";
+    said.className = failed ? "note bad" : "quiet";
   };
   const end = (text, failed) => {
     file = null;

@@ -19,7 +19,10 @@ from ..render.palette import DENSITY, QUANTITY
 from .filters import numbers, sliders
 from .frame import Frame
 from .images import encode
+from .keys import KEY_TEXTS
 from .opened import Opened
+from .paint import painted
+from .placed import sets_of
 from .state import Choice
 from .statistics import counts
 
@@ -45,6 +48,7 @@ HOWS = (
     ("new", "New", "A shape begins a new selection"),
     ("add", "Add", "A shape adds to the selection (+)"),
     ("subtract", "Subtract", "A shape takes away from the selection (-)"),
+    ("keep", "Keep", "Of the selection only what is in the shape stays (&)"),
 )
 TAB_TEXTS = (
     ("look", "Look", "Runs, colours, filters"),
@@ -66,7 +70,7 @@ def page(name: str, **values: Any) -> str:
 
 def header(title: str) -> str:
     """Title, link and theme."""
-    return page("header", title=title)
+    return page("header", title=title, keys=KEY_TEXTS)
 
 
 def tools(choice: Choice) -> str:
@@ -91,6 +95,8 @@ def message(text: str, *, failed: bool = False, hint: str = "") -> str:
 
 def title_of(opened: Opened) -> str:
     """One line about what is open."""
+    if opened.ground is not None:
+        return f"{opened.n:,} points placed on {title_of(opened.ground)}"
     if opened.run is None:
         return f"{opened.name}: {opened.n:,} points"
     return ": ".join(opened.run.title())
@@ -136,7 +142,7 @@ def look(
         The frame of a job, if the map shows one in place of what is open: colour and legend are then its own.
     """
     shown = watched or opened
-    listed = {"runs": run_rows(rows), "run": choice.run, "file": file, "names": choice.names}
+    listed = {"runs": run_rows(rows), "run": choice.run, "file": file, "names": choice.names, "images": choice.images}
     if shown is None:
         return page("look", **listed, colours=[])
     if watched is not None:
@@ -147,17 +153,31 @@ def look(
         **listed,
         **_colouring(choice, shown, chosen),
         watched="" if watched is None else watched.name,
+        sets=_sets(opened),
+        placed=choice.placed,
         colours=shown.colours() if watched is None else [choice.colour],
         numbers=numbers(shown) if watched is None else [],
         sliders=sliders(shown, choice.limits, sought) if watched is None else [],
         passing=None if visible is None else int(np.count_nonzero(visible)),
         n=shown.n,
+        pictures=watched is None and _has_images(shown),
     )
+
+
+def _has_images(opened: Opened) -> bool:
+    run = (opened.ground or opened).run
+    return run is not None and run.record.dataset.get("image_shape") is not None
+
+
+def _sets(opened: Opened | None) -> list[str]:
+    """The sets of points that were placed on the map that is open."""
+    run = None if opened is None else (opened.ground or opened).run
+    return [] if run is None else sets_of(run.path)
 
 
 def _colouring(choice: Choice, shown: Opened, chosen: np.ndarray | None) -> dict[str, Any]:
     """What the colours mean."""
-    own = shown.layer(choice.colour).key
+    own = painted(shown.layer(choice.colour).key, choice.paints)
     classes = own.kind == "classes"
     key = shown_key(own, choice.mode) if classes else own  # type: ignore[arg-type]
     entries = legend(choice, shown, chosen) if classes else []
@@ -170,6 +190,7 @@ def _colouring(choice: Choice, shown: Opened, chosen: np.ndarray | None) -> dict
         "legend": entries,
         "more": sum(count > 0 for count in own.counts) - len(entries),
         "hidden": choice.hidden,
+        "painted": any(column == choice.colour for column, _, _ in choice.paints),
         "ramp": _ramp(key),
         "ticks": _ticks(key),
         "unmeasured": own.unmeasured,
@@ -179,6 +200,7 @@ def _colouring(choice: Choice, shown: Opened, chosen: np.ndarray | None) -> dict
 def legend(choice: Choice, opened: Opened, chosen: np.ndarray | None) -> list[dict[str, Any]]:
     """The legend's entries: the largest classes in their order, with their counts in all and in the selection."""
     codes, key = opened.codes(choice.colour)
+    key = painted(key, choice.paints)
     inside = None if chosen is None else counts(codes, len(key.names), chosen)
     # Beside another map a class of that one may have no point here.
     kept = [i for i, count in enumerate(key.counts) if count]

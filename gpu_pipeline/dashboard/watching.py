@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,7 @@ def _line(job: jobs.Job, status: Status, watch: Watch) -> dict[str, Any]:
         "frame": 0,
         "iteration": 0,
         "kl": "",
+        "curve": None,
     }
     if watched and status.frames:
         film = job.film()
@@ -170,7 +172,24 @@ def _line(job: jobs.Job, status: Status, watch: Watch) -> dict[str, Any]:
             kl = film.kl[i]
             line |= {"frame": i, "frames": len(film), "iteration": film.iterations[i]}
             line["kl"] = "" if kl is None else f"{kl:.3f}"
+            line["curve"] = curve(film.kl, i)
     return line
+
+
+def curve(kl: Sequence[float | None], at: int) -> dict[str, str] | None:
+    """The divergence over the frames, as an SVG path on 100 x 30 with the place of one frame; None for less than two.
+
+    The first tenth is left out of the scale: it falls so steeply there that nothing else could be seen.
+    """
+    told = [(i, value) for i, value in enumerate(kl) if value is not None]
+    if len(told) < 2:
+        return None
+    later = [value for i, value in told if i >= len(kl) // 10]
+    low, high = min(later), max(later)
+    across, up = 100 / max(len(kl) - 1, 1), 28 / ((high - low) or 1.0)
+    places = [(i * across, 29 - min(max(value - low, 0) * up, 28)) for i, value in told]
+    path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
+    return {"path": path, "at": f"{at * across:.1f}", "low": f"{low:.3f}", "high": f"{high:.3f}"}
 
 
 def _facts(status: Status) -> str:

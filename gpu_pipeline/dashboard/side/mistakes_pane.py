@@ -44,6 +44,9 @@ def mistakes(opened: Opened, chosen: Pairs) -> str:
         reason = f"{rows:,} labels and {columns:,} clusters are too many for a heat map of at most {MOST_CELLS} each."
         return page("confusion", heat=None, reason=reason)
     heat = _heat(opened, opened.part("confusion", lambda: _confusion(opened)), chosen)
+    if opened.ground is not None:
+        reason = "Among which class of the map each placed point lies is its vote: search for label=4 and vote=9."
+        return page("confusion", heat=heat, worst=None, intruders=None, reason=reason)
     if opened.n > MOST_SOUGHT:
         reason = f"Beyond {MOST_SOUGHT:,} points neighbours on the map are not sought, so that no more is known."
         return page("confusion", heat=heat, worst=None, intruders=None, reason=reason)

@@ -28,7 +28,9 @@ def point(opened: Opened, place: int, held: bool) -> str:
         "row": row_of(opened, place),
         "image": thumbs(opened, [place], 4)[0],
         "values": [(str(name).replace("_", " "), text_of(line[name])) for name in opened.points.columns],
-        "lists": _neighbors(opened, opened.run, place),
+        "lists": _neighbors(opened, opened.run, place)
+        if opened.ground is None
+        else _on_ground(opened, opened.ground, place),
         "note": opened.why_no_images(),
     }
     return page("point", card=card, held=held)
@@ -45,6 +47,33 @@ def _neighbors(opened: Opened, run: Run | None, place: int) -> list[dict[str, An
         {"title": "Nearest in the data", "items": in_data, "note": ""},
         {"title": "Nearest on the map", "items": on_map, "note": note},
     ]
+
+
+def _on_ground(opened: Opened, ground: Opened, place: int) -> list[dict[str, Any]]:
+    """The map's own rows next to a placed one: in the data, and on the map."""
+    nearest = np.flatnonzero(ground.points["row"].to_numpy() == opened.points["nearest_row"].iloc[place])[:1]
+    if ground.run is not None and len(nearest) and ground.run.features.size <= MOST_NUMBERS:
+        around = neighbors_of_row(ground.run, int(nearest[0]), LISTED - 1).in_data
+        nearest = np.concatenate([nearest, around])
+    (x, y), (own_x, own_y) = ground.axes(), (float(values[place]) for values in opened.axes())
+    squares = (x - own_x) ** 2 + (y - own_y) ** 2
+    k = min(LISTED, len(squares))
+    on_map = np.argpartition(squares, k - 1)[:k]
+    on_map = on_map[np.argsort(squares[on_map], kind="stable")]
+    note = "The first is the map's row nearest to it in the data; the others are nearest to that one."
+    return [
+        {"title": "In the data, of the map's rows", "items": _unlinked(_listed(ground, nearest, set())), "note": note},
+        {
+            "title": "Nearest on the map, of the map's rows",
+            "items": _unlinked(_listed(ground, on_map, set())),
+            "note": "",
+        },
+    ]
+
+
+def _unlinked(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Points that are not among those of the table, and cannot be gone to."""
+    return [{**item, "place": None} for item in items]
 
 
 def _listed(opened: Opened, places: np.ndarray, others: set[int]) -> list[dict[str, Any]]:

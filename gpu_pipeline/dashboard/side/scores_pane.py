@@ -13,7 +13,7 @@ from .values import number
 def scores(opened: Opened) -> str:
     """The pane of the scores."""
     if opened.run is None:
-        return page("scores", scores=[])
+        return page("scores", scores=[], placed=opened.facts)
     record = opened.run.record
     lines = [
         {

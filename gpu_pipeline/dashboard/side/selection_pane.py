@@ -12,7 +12,8 @@ import pandas as pd
 from ...scoring import NEIGHBORS, VOTERS
 from ..filters import numbers
 from ..opened import NOT_COLOURS, Opened
-from ..state import Step
+from ..paint import Paint, painted
+from ..state import Step, in_address
 from ..statistics import Difference, counts, moments, of_class, of_quantity
 from ..views import colour_of, image_uri, page
 
@@ -30,7 +31,14 @@ QUALITY = ("neighbor_recall", "misfit")
 """Columns that are compared as quality, and not among the others."""
 
 
-def selection(opened: Opened, mask: np.ndarray | None, steps: Sequence[Step], filtered: bool, seed: int) -> str:
+def selection(
+    opened: Opened,
+    mask: np.ndarray | None,
+    steps: Sequence[Step],
+    filters: Sequence[Step],
+    seed: int,
+    paints: Sequence[Paint] = (),
+) -> str:
     """The pane of the selection.
 
     Parameters
@@ -39,10 +47,12 @@ def selection(opened: Opened, mask: np.ndarray | None, steps: Sequence[Step], fi
         (n,) bool, the selected points; None if there is no selection.
     steps
         How they were selected.
-    filtered
-        Whether filters hide some points.
+    filters
+        The filters as steps, which leave of the selection what they let through.
     seed
         Of the images that are shown.
+    paints
+        Colours that were given to classes.
     """
     if mask is None:
         return page("selection", n=None)
@@ -52,17 +62,19 @@ def selection(opened: Opened, mask: np.ndarray | None, steps: Sequence[Step], fi
         "selection",
         n=n,
         total=opened.n,
-        filtered=filtered,
-        tables=[_bars(opened, column, mask) for column in ("label", "cluster") if column in opened.points],
+        filtered=bool(filters),
+        lost=not in_address(steps),
+        tables=[_bars(opened, column, mask, paints) for column in ("label", "cluster") if column in opened.points],
         quality=_quality(opened, mask) if n else [],
         sheet=_sheet(opened, mask, seed) if n else None,
         statistics=_statistics(opened, mask) if some else [],
-        code=_code(opened, steps) if n and not filtered else None,
+        code=_code(opened, (*steps, *filters)) if n else None,
     )
 
 
-def _bars(opened: Opened, column: str, mask: np.ndarray) -> dict[str, Any]:
+def _bars(opened: Opened, column: str, mask: np.ndarray, paints: Sequence[Paint]) -> dict[str, Any]:
     codes, key = opened.codes(column)
+    key = painted(key, paints)
     inside = counts(codes, len(key.names), mask)
     order = [i for i in np.argsort(-inside, kind="stable").tolist() if inside[i]]
     bars = [
@@ -84,7 +96,10 @@ def _quality(opened: Opened, mask: np.ndarray) -> list[dict[str, str]]:
     if "label" in opened.points:
         largest = _largest_class(opened)
         about = f"Points whose label most of their {VOTERS} nearest on the map have"
-        if opened.n <= AT_ONCE or opened.has("votes"):
+        if opened.ground is not None:
+            about += " of the map's own"
+            found = _share_where(opened, _voted(opened), mask) if "vote" in opened.points else None
+        elif opened.n <= AT_ONCE or opened.has("votes"):
             found = _share_where(opened, opened.votes().right, mask)
         else:
             found, about = None, f"{about}: known once Mistakes has been opened, which takes a while for so many points"
@@ -102,6 +117,11 @@ def _quality(opened: Opened, mask: np.ndarray) -> list[dict[str, str]]:
         about = "Points whose label is not that of most points in their cluster"
         lines.append(_quality_line("misfits", about, found, chance, "{:.1%}"))
     return lines
+
+
+def _voted(opened: Opened) -> np.ndarray:
+    """Whether the label of each placed point is that of the map's points around it, (n,) bool."""
+    return (opened.points["label"].astype(str) == opened.points["vote"].astype(str)).to_numpy()
 
 
 def _largest_class(opened: Opened) -> float:
@@ -182,8 +202,13 @@ def _classes(opened: Opened, column: str, mask: np.ndarray) -> list[Difference]:
 
 
 def _code(opened: Opened, steps: Sequence[Step]) -> dict[str, str] | None:
-    """The same rows by Python and by the command line; a shape on the map of another run is no part of this one."""
+    """The same rows by Python and by the command line; None where they need more than the stored run.
+
+    A shape on the map of another run does, and how far points lie from their places there.
+    """
     if opened.run is None or opened.run.path is None or any(step.kind.endswith("2") for step in steps):
+        return None
+    if any(column not in (*opened.run.points.columns, "among") for step in steps for column, _ in step.pairs):
         return None
     select = ";".join(step.to_text() for step in steps)
     run = str(opened.run.path)

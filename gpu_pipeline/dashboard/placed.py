@@ -1,0 +1,80 @@
+"""Placed points: rows that were placed on the map of a stored run, as points over it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import placed
+from ..datasets import DATASETS, load
+from ..errors import InputError, unknown_name
+from .images import Images, grey
+from .opened import Opened
+from .shelf import Shelf
+
+_open = Shelf(4)
+
+
+def sets_of(run: Path | None) -> list[str]:
+    """Names of the sets on the map of the run in a folder, the newest first."""
+    return [] if run is None else [path.name for path in reversed(placed.list_placed(run))]
+
+
+def open_placed(ground: Opened, name: str) -> Opened:
+    """A set of placed points over its map, shared by all sessions.
+
+    Only a name that is in the list of the run's sets is ever opened, so that none leads out of the store.
+
+    Raises
+    ------
+    InputError
+        If there is no such set, or it cannot be read.
+    """
+    folder = None if ground.run is None else ground.run.path
+    known = {path.name: path for path in placed.list_placed(folder)} if folder is not None else {}
+    if name not in known:
+        reason = InputError("no points were placed on this map: place some by gpu-pipeline place.")
+        raise unknown_name("set of placed points", name[:80], list(known)) if known else reason
+    changed = (known[name] / placed.FILES["record"]).stat().st_mtime_ns
+    return _open.get((str(known[name].resolve()), changed, id(ground)), lambda: _over(ground, known[name]))
+
+
+def _over(ground: Opened, path: Path) -> Opened:
+    found = placed.open_placed(path)
+    points = found.points.drop(columns="nearest")
+    points["far"] = np.where(points["novelty"] > found.record["far"]["beyond"], "yes", "no")
+    over = Opened(path.name, points, None, ground, tuple(_facts(found.record)))
+    over.part("images", lambda: (_images(found.record, points["row"].to_numpy(), ground), ""))
+    return over
+
+
+def _facts(record: dict[str, Any]) -> list[tuple[str, str]]:
+    data, far, accuracy = record["dataset"], record["far"], record["label_accuracy"]
+    facts = [
+        ("data", f"{data['name']}, {data['n']:,} of {data['total']:,} rows"),
+        ("on the map of", f"{record['reference']['n']:,} rows"),
+        ("far from all of them", f"{far['count']:,} ({far['share']:.1%}), by novelty above {far['beyond']:.2f}"),
+    ]
+    if accuracy is not None:
+        own = "" if accuracy["reference"] is None else f"; of the map's own points {accuracy['reference']:.1%}"
+        facts.append(("label accuracy", f"{accuracy['placed']:.1%}{own}"))
+    facts.append(("seconds", ", ".join(f"{step} {spent:.2f}" for step, spent in record["seconds"].items())))
+    return [*facts, ("made", record["created"]), *(("note", note) for note in record["notes"])]
+
+
+def _images(record: dict[str, Any], rows: np.ndarray, ground: Opened) -> Images | None:
+    """The images of the placed rows, if the map's rows are images and the placed data are still there."""
+    assert ground.run is not None
+    shape, data = ground.run.record.dataset.get("image_shape"), record["dataset"]
+    where = data["name"] if data["name"] in DATASETS else str(data["source"])
+    if shape is None:
+        return None
+    try:
+        X = load(where, sample="all", image_shape=None if where in DATASETS else tuple(shape)).X
+    except InputError:
+        return None
+    if X.shape != (data["total"], data["columns"]):
+        return None
+    return Images(grey(np.asarray(X[rows]), tuple(shape)))
