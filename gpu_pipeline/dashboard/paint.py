@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..render import Key
-from ..render.layer import MOST_INKS
+from ..render.key import MOST_INKS
 from ..render.palette import rgb
 
 Paint = tuple[str, str, str]

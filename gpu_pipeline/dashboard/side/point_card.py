@@ -52,8 +52,9 @@ def _neighbors(opened: Opened, run: Run | None, place: int) -> list[dict[str, An
 def _on_ground(opened: Opened, ground: Opened, place: int) -> list[dict[str, Any]]:
     """The map's own rows next to a placed one: in the data, and on the map."""
     nearest = np.flatnonzero(ground.points["row"].to_numpy() == opened.points["nearest_row"].iloc[place])[:1]
-    if ground.run is not None and len(nearest) and ground.run.features.size <= MOST_NUMBERS:
-        around = neighbors_of_row(ground.run, int(nearest[0]), LISTED - 1).in_data
+    run = ground.run
+    if run is not None and run.features is not None and run.features.size <= MOST_NUMBERS and len(nearest):
+        around = neighbors_of_row(run, int(nearest[0]), LISTED - 1).in_data
         nearest = np.concatenate([nearest, around])
     (x, y), (own_x, own_y) = ground.axes(), (float(values[place]) for values in opened.axes())
     squares = (x - own_x) ** 2 + (y - own_y) ** 2
