@@ -519,6 +519,7 @@ def test_uploads_a_map_and_data(page: Page, browser: Browser, tmp_path: Path) ->
     np.save(tmp_path / "clouds.npy", np.random.default_rng(0).normal(size=(200, 6)) + 9 * (np.arange(200) % 3)[:, None])
     upload(page, tmp_path / "clouds.npy")
     wait(page, re.compile("It is chosen as data below."))
+    page.locator("[name=data] option[value^='upload/clouds-'][selected]").wait_for(state="attached")
     assert page.locator("[name=data]").input_value().startswith("upload/clouds-")
     page.locator("[name=method]").select_option("pca")
     page.locator("[name=sample]").fill("all")
