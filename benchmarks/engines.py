@@ -24,8 +24,8 @@ from .work import Engine, Job, Made, Table
 OTHER_METHODS = frozenset({"pacmap"})
 """Who makes maps in t-SNE's cases by another method, which does not try to lower KL."""
 
-STAGES = {"neighbors": "search.find", "affinities": "affinities.symmetrize"}
-"""Stage of the mesh engine -> the function of its package that does it; what is left is "optimise"."""
+STAGES = {"search.find": "neighbors", "affinities.conditional": "affinities", "affinities.join": "affinities"}
+"""Function of the mesh engine's package -> the stage that it does a part of; what is left is "optimise"."""
 
 
 def own(name: str, method: str) -> Engine:
@@ -67,7 +67,7 @@ def _check(name: str, settings: Settings) -> None:
 def _watched(module: ModuleType) -> Iterator[Stopwatch]:
     """Time the stages of the mesh engine while the block runs; of the others nothing is known."""
     watch, places = Stopwatch(), []
-    for stage, where in STAGES.items() if engines.engine_name(module) == "mesh" else ():
+    for where, stage in STAGES.items() if engines.engine_name(module) == "mesh" else ():
         part, function = where.split(".")
         home = importlib.import_module(f"{module.__name__}.{part}")
         places.append((home, function, getattr(home, function)))
@@ -81,7 +81,7 @@ def _watched(module: ModuleType) -> Iterator[Stopwatch]:
 
 def _stages(seconds: dict[str, float]) -> dict[str, float]:
     """What the parts took, and the optimisation: all the rest. Nothing where no part is known."""
-    parts = {name: seconds[name] for name in STAGES if name in seconds}
+    parts = {name: seconds[name] for name in dict.fromkeys(STAGES.values()) if name in seconds}
     return {**parts, "optimise": seconds["all"] - sum(parts.values())} if parts else {}
 
 

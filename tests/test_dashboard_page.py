@@ -225,12 +225,13 @@ def test_few_points_are_shown_as_images_without_a_fault(page: Page) -> None:
 
 
 def test_colours_and_modes(page: Page) -> None:
-    for mode in ("mix", "purity", "density"):
-        page.locator("[data-key=mode]").select_option(mode)
-        page.wait_for_function(f"location.search.includes('mode={mode}')")
-    for colour in ("cluster", "misfit", "neighbor_recall", "density"):
-        page.locator("[data-key=colour]").select_option(colour)
-        page.wait_for_function(f"location.search.includes('colour={colour}')")
+    choices = {"mode": ("mix", "purity", "density"), "colour": ("cluster", "misfit", "neighbor_recall", "density")}
+    for key, values in choices.items():
+        for value in values:
+            page.locator(f"[data-key={key}]").select_option(value)
+            page.wait_for_function(f"location.search.includes('{key}={value}')")
+            # The server has drawn the list anew: what it has said before cannot be mixed up with the next choice.
+            page.locator(f"[data-key={key}] option[value={value}][selected]").wait_for(state="attached")
     page.locator(".ramp").wait_for()
 
 
