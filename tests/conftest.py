@@ -1,11 +1,16 @@
-"""What several test files share: where MNIST lies, and that a test which CI must run is not skipped there."""
+"""What several test files share: the command line, where MNIST lies, and that what CI must run is not skipped there."""
 
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+
+from gpu_pipeline.cli import main
 
 
 def missing(what: str) -> None:
@@ -28,3 +33,28 @@ def mnist_dir() -> Path:
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the tests out of the user's cache."""
     monkeypatch.setenv("GPU_PIPELINE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Call = Callable[..., Ended]
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Run the command line in this process."""
+
+    def called(*arguments: object) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["gpu-pipeline", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert isinstance(ended.value.code, int)
+        return Ended(ended.value.code, *capsys.readouterr())
+
+    return called

@@ -13,13 +13,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import Call, Ended
 
-from gpu_pipeline.cli import main
 from gpu_pipeline.recipe import STEPS
 from gpu_pipeline.store import list_runs, open_run
 
@@ -28,31 +28,6 @@ COMMAND = (sys.executable, "-m", "gpu_pipeline")
 RUN = ("run", "--label-column", "kind", "--clusters", "3", "--perplexity", "10", "--iterations", "250")
 ENDLESS = ("run", "--data", "digits", "--sample", "500", "--iterations", "1000000")
 IDX_FILES = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
-
-
-class Ended(NamedTuple):
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-Call = Callable[..., Ended]
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    """Run the command line in this process."""
-
-    def run(*arguments: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["gpu-pipeline", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert isinstance(ended.value.code, int)
-        return Ended(ended.value.code, *capsys.readouterr())
-
-    return run
 
 
 def blobs(n: int = N, d: int = 6) -> tuple[np.ndarray, np.ndarray]:

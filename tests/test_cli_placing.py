@@ -3,43 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import Call
 
 from gpu_pipeline import Recipe, run
-from gpu_pipeline.cli import main
 from gpu_pipeline.datasets import load
-
-
-class Ended(NamedTuple):
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-Call = Callable[..., Ended]
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    """Run the command line in this process."""
-
-    def called(*arguments: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["gpu-pipeline", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert isinstance(ended.value.code, int)
-        return Ended(ended.value.code, *capsys.readouterr())
-
-    return called
 
 
 def table(path: Path, n: int, seed: int, columns: str = "abcdef") -> Path:
