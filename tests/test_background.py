@@ -8,22 +8,25 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from bokeh.document import Document
 
 from gpu_pipeline.dashboard.background import Background
 from gpu_pipeline.errors import InputError
 
 
-class Loop:
-    """A document of a page, as far as it matters here, and the loop of the server that has it."""
+class Loop(Document):
+    """A document of a page, and the loop of the server that has it."""
+
+    session_context: object = "open"  # type: ignore[assignment]
 
     def __init__(self) -> None:
-        self.session_context: object = "open"
+        super().__init__()
         self.told: queue.Queue[Callable[[], None]] = queue.Queue()
 
     def add_callback(self, action: Callable[[], None]) -> None:
         self.told.put(action)
 
-    def add_next_tick_callback(self, action: Callable[[], None]) -> None:
+    def add_next_tick_callback(self, action: Callable[[], None]) -> None:  # type: ignore[override]
         action()
 
     def tick(self) -> None:

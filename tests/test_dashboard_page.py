@@ -54,9 +54,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Server:
     """`gpu-pipeline dashboard` in a process of its own."""
 
-    def __init__(self, log: Path, *arguments: str) -> None:
+    def __init__(self, log: Path, *arguments: str, python: tuple[str, ...] = ("-m", "gpu_pipeline")) -> None:
         self.log = log
-        command = [sys.executable, "-m", "gpu_pipeline", "dashboard", "--port", "0", "--no-show", *arguments]
+        command = [sys.executable, *python, "dashboard", "--port", "0", "--no-show", *arguments]
         with log.open("wb") as stderr:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=os.environ)
         assert self.process.stdout is not None

@@ -23,6 +23,7 @@ from .layout import Layout
 from .maps import Maps
 from .piece import HERE
 from .rows import KINDS, write_rows
+from .sending import sent_together
 from .session import Session
 from .state import Choice, from_query, to_query
 from .stored import rows_of
@@ -81,9 +82,9 @@ class Page:
     ) -> None:
         self.session = Session(store, open_file, Choice(**from_query(_query())))  # type: ignore[no-untyped-call]
         self.choice = self.session.choice
-        self._document = pn.state.curdoc
-        self.background = Background(self._document, pool)
-        if self._document is not None:
+        self.document = pn.state.curdoc
+        self.background = Background(self.document, pool)
+        if self.document is not None:
             self.background.hold()
             pn.state.onload(self.background.release)
         self._exports = exports
@@ -105,8 +106,8 @@ class Page:
         if self.session.opened is None and not rows_of(store):
             self.following.begin()
         self.refresh()
-        if self._document is not None:
-            self._document.add_periodic_callback(self.following.poll, POLL)
+        if self.document is not None:
+            self.document.add_periodic_callback(sent_together(self.document, self.following.poll), POLL)
 
     # What a person does
 
@@ -257,14 +258,14 @@ class Page:
 
         Panel hands on messages without the document's lock, and Bokeh's models need it.
         """
-        if self._document is None:
+        if self.document is None:
             action()
         else:
-            self._document.add_next_tick_callback(action)
+            self.document.add_next_tick_callback(sent_together(self.document, action))
 
     def _later(self, name: str, pause: int, action: Callable[[], None]) -> None:
         """Do something after a pause, once however often it is asked for meanwhile."""
-        if name in self._waiting or self._document is None:
+        if name in self._waiting or self.document is None:
             return
         self._waiting.add(name)
 
@@ -272,7 +273,7 @@ class Page:
             self._waiting.discard(name)
             action()
 
-        self._document.add_timeout_callback(run, pause)
+        self.document.add_timeout_callback(sent_together(self.document, run), pause)
 
 
 def _query() -> dict[str, str]:
