@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,28 +12,14 @@ from gpu_pipeline import engines
 from gpu_pipeline import pipeline as project
 from gpu_pipeline.datasets import Dataset
 from gpu_pipeline.recipe import Recipe
-from gpu_pipeline.timing import Stopwatch
+from gpu_pipeline.timing import Stopwatch, nothing
 
 from .work import Engine, Job, Made
 
 
 def render() -> Engine:
     """The project's drawing, stage by stage as `render.draw` has them."""
-    from gpu_pipeline.render import aggregate, fit, prepare, shade, spread
-
-    def run(X: np.ndarray, job: Job) -> Made:
-        watch, size = Stopwatch(), job.settings.model_dump()
-        with watch.measure("prepare"):
-            (layer,) = prepare(_table(X, job), colour="label")
-        with watch.measure("aggregate"):
-            grid = aggregate(layer, fit(layer.frame, size["width"], size["height"]))
-        with watch.measure("spread"):
-            grid = spread(grid)
-        with watch.measure("shade"):
-            image = np.asarray(shade(grid, layer.key))
-        return Made({"picture": image}, watch.seconds)
-
-    return Engine("cpu", run)
+    return Engine("cpu", lambda X, job: _drawn(lambda: _table(X, job), job))
 
 
 def render_there() -> Engine:
@@ -43,24 +30,29 @@ def render_there() -> Engine:
     Unavailable
         If CuPy cannot be used on this computer.
     """
-    from gpu_pipeline.render import aggregate, fit, prepare, shade, spread
-
     module = engines.load("mesh_cuda")
 
     def run(X: Any, job: Job) -> Made:
-        watch, size = Stopwatch(), job.settings.model_dump()
-        with watch.measure("prepare", module.sync):
-            (layer,) = prepare({"x": X[0], "y": X[1], "label": job.labels}, colour="label")
-        with watch.measure("aggregate", module.sync):
-            grid = aggregate(layer, fit(layer.frame, size["width"], size["height"]))
-        with watch.measure("spread"):
-            grid = spread(grid)
-        with watch.measure("shade"):
-            image = np.asarray(shade(grid, layer.key))
-        return Made({"picture": image}, watch.seconds)
+        return _drawn(lambda: {"x": X[0], "y": X[1], "label": job.labels}, job, module.sync)
 
     # The picture is NumPy's already.
     return Engine("cuda", run, module.put, sync=module.sync)
+
+
+def _drawn(table: Callable[[], Any], job: Job, sync: Callable[[], None] = nothing) -> Made:
+    """The picture of a table, whose making belongs to the first stage."""
+    from gpu_pipeline.render import aggregate, fit, prepare, shade, spread
+
+    watch, size = Stopwatch(), job.settings.model_dump()
+    with watch.measure("prepare", sync):
+        (layer,) = prepare(table(), colour="label")
+    with watch.measure("aggregate", sync):
+        grid = aggregate(layer, fit(layer.frame, size["width"], size["height"]))
+    with watch.measure("spread"):
+        grid = spread(grid)
+    with watch.measure("shade"):
+        image = np.asarray(shade(grid, layer.key))
+    return Made({"picture": image}, watch.seconds)
 
 
 def datashader() -> Engine:
