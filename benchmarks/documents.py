@@ -91,7 +91,7 @@ def _of(machine: Machine, lines: Sequence[Line], case: str, wanted: str) -> str:
 
 def _slopes(machine: Machine, family: str) -> dict[str, float]:
     """Engine -> slope, of those with several sizes."""
-    points = growth(machine, [line for line in machine.lines if line.family == family])
+    points = growth(machine, family)
     slopes = {name: slope(*zip(*there, strict=True)) for name, there in points.items()}
     return {name: exponent for name, exponent in slopes.items() if exponent is not None}
 

@@ -22,7 +22,7 @@ from gpu_pipeline.errors import InputError
 
 from . import documents, figures, tables
 from .cells import Table, as_markdown, number
-from .results import latest, read
+from .results import read
 from .series import FIGURES, Panel, digest
 from .summary import TASKS, Machine, machines
 
@@ -69,8 +69,7 @@ def gather(paths: Sequence[Path]) -> Report:
             dashboard += _dashboard_lines(path)
         else:
             there = read(path)
-            now = [one for group in latest(there.results).values() for one in group]
-            found += machines(path.name.removesuffix(".jsonl"), there.machines, now)
+            found += machines(path.name.removesuffix(".jsonl"), there.machines, there.results)
     drawn = {(one.name, name): make(one) for one in found for name, make in FIGURES.items()}
     return Report(found, {key: panels for key, panels in drawn.items() if panels}, dashboard)
 

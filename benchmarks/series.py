@@ -26,11 +26,11 @@ def growth_panels(machine: Machine) -> list[Panel]:
     for family, lines in families(machine).items():
         series = {
             name: {"points": points, "slope": slope(*zip(*points, strict=True))}
-            for name, points in growth(machine, lines).items()
+            for name, points in growth(machine, family).items()
             if len(points) > 1
         }
         if series:
-            smallest = min(line.n for line in lines if line.seconds)
+            smallest = min(n for panel in series.values() for n, _ in panel["points"])
             unit = f"{machine.baselines.get(lines[0].task)} at {smallest:,} = 1"
             panels.append({"title": family, "unit": unit, "series": series})
     return panels
@@ -65,19 +65,30 @@ def trade_panels(machine: Machine) -> list[Panel]:
 
 
 def progress_panels(machine: Machine) -> list[Panel]:
-    """KL against time: engine -> points of (time, KL, iterations), one for each number of iterations tried."""
+    """KL against time: engine -> points of (time, KL, iterations), one for each number of iterations tried.
+
+    Of the record under which most was tried.
+    """
     panels = []
     for base, _ in _cases(machine, most=None):
-        tries: dict[str, list[tuple[float, float, int]]] = defaultdict(list)
-        for line in machine.of("tsne"):
-            found, iterations = line.get("kl"), line.settings.get("iterations")
-            same = (line.data, line.n, _without(line)) == (base.data, base.n, _without(base))
-            if same and found and iterations and (time := _against(line, base)) is not None:
-                tries[line.name].append((time, found.median, iterations))
-        series = {name: sorted(points) for name, points in tries.items() if len({p[2] for p in points}) > 1}
+        series = max(
+            (_tries(lines, base) for lines in machine.runs.values()), key=lambda found: sum(map(len, found.values()))
+        )
         if series:
             panels.append({**_where(base), "series": series})
     return panels
+
+
+def _tries(lines: list[Line], base: Line) -> dict[str, list[tuple[float, float, int]]]:
+    """The points of `progress_panels` among the lines of one record."""
+    tries: dict[str, list[tuple[float, float, int]]] = defaultdict(list)
+    for own in (line for line in lines if (line.case, line.name) == (base.case, base.name)):
+        for line in lines:
+            found, iterations = line.get("kl"), line.settings.get("iterations")
+            same = (line.task, line.data, line.n, _without(line)) == (base.task, base.data, base.n, _without(base))
+            if same and found and iterations and (time := _against(line, own)) is not None:
+                tries[line.name].append((time, found.median, iterations))
+    return {name: sorted(points) for name, points in tries.items() if len({p[2] for p in points}) > 1}
 
 
 def stage_panels(machine: Machine) -> list[Panel]:
@@ -143,10 +154,13 @@ def _where(base: Line) -> Panel:
 
 
 def _against(line: Line, base: Line) -> float | None:
-    """Time as a multiple of the base's: as the tables have it on the same case, from medians on another one."""
+    """Time as a multiple of the base's: as the tables have it on the same case, from medians on another one.
+
+    None where they were measured under different machine records.
+    """
     if line.case == base.case:
         return line.time.median if line.time else None
-    if line.seconds is None or base.seconds is None:
+    if line.seconds is None or base.seconds is None or line.records != base.records:
         return None
     return line.seconds.median / base.seconds.median
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from gpu_pipeline.errors import unknown_name
 
+from .results import latest
 from .spread import Spread, spread
 
 TASKS = {
@@ -124,6 +125,11 @@ class Line:
     def seconds(self) -> Spread | None:
         return spread(waited(sample) for sample in self.samples)
 
+    @property
+    def records(self) -> set[str]:
+        """Ids of the machine records of its samples: seconds under different ones cannot be compared."""
+        return {sample["machine"] for sample in self.samples}
+
     def value(self, sample: dict[str, Any], measure: str) -> float | None:
         """A measure of `MEASURES` of one sample, in its unit; inertia as a multiple of the lowest of the case."""
         group, key = MEASURES[measure].where
@@ -142,6 +148,10 @@ class Machine:
     name: str
     records: dict[str, dict[str, Any]]
     lines: list[Line]
+    """Of each case and engine what was measured last."""
+    runs: dict[str, list[Line]]
+    """All that was measured under each record: only there can seconds of different cases be compared, for a shared
+    processor is another one an hour later."""
     baselines: dict[str, str]
     """Task -> the engine whose time is 1."""
 
@@ -176,7 +186,9 @@ def machines(name: str, records: dict[str, dict[str, Any]], results: Sequence[di
         own = name if len(kinds) == 1 else f"{name}-{i + 1}"
         here = [one for one in results if one["machine"] in there]
         bases = _baselines(here)
-        found.append(Machine(own, there, _lines(own, here, bases), bases))
+        now = [one for group in latest(here).values() for one in group]
+        runs = {key: _lines(own, [one for one in here if one["machine"] == key], bases) for key in there}
+        found.append(Machine(own, there, _lines(own, now, bases), runs, bases))
     return found
 
 
@@ -255,12 +267,19 @@ def families(machine: Machine) -> dict[str, list[Line]]:
     return found
 
 
-def growth(machine: Machine, lines: Sequence[Line]) -> dict[str, list[tuple[int, float]]]:
-    """Engine -> (n, median time) of the lines of one family, where the baseline's time at its smallest n is 1."""
-    timed = sorted(((line.n, line.name, line.seconds.median) for line in lines if line.seconds), key=lambda t: t[0])
-    one = machine.baselines.get(lines[0].task) if lines else None
-    unit = next((seconds for _, name, seconds in timed if name == one), None)
+def growth(machine: Machine, family: str) -> dict[str, list[tuple[int, float]]]:
+    """Engine -> (n, median time) of one family, where the baseline's time at its smallest n is 1.
+
+    Of the record under which the baseline was measured at most sizes, of equals the latest.
+    """
+    runs = [[line for line in lines if line.family == family and line.seconds] for lines in machine.runs.values()]
+    own = [[line for line in run if line.name == machine.baselines.get(line.task)] for run in runs]
+    best = max(range(len(runs)), key=lambda i: (len(own[i]), i), default=None)
+    if best is None or not own[best]:
+        return {}
     found: dict[str, list[tuple[int, float]]] = {}
-    for n, name, seconds in timed if unit else ():
-        found.setdefault(name, []).append((n, seconds / unit))
+    unit = own[best][0].seconds
+    for line in runs[best]:
+        if line.seconds is not None and unit is not None:
+            found.setdefault(line.name, []).append((line.n, line.seconds.median / unit.median))
     return found

@@ -169,8 +169,8 @@ def growth_table(machines: Sequence[Machine]) -> list[Table]:
     """The power of n that each engine's time follows."""
     rows = []
     for machine in machines:
-        for family, lines in families(machine).items():
-            for name, points in growth(machine, lines).items():
+        for family in families(machine):
+            for name, points in growth(machine, family).items():
                 exponent = slope(*zip(*points, strict=True))
                 if exponent is not None:
                     sizes = ", ".join(f"{n:,}" for n, _ in points)

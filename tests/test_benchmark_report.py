@@ -109,14 +109,14 @@ def test_pareto_front(lower: bool, front: list[int]) -> None:
 def test_a_time_is_divided_by_that_of_its_own_repeat() -> None:
     # Pairs: 6 / 1, 8 / 2, 30 / 3: median 6, though the ratio of the medians is 8 / 2 = 4.
     lines = [result("mesh", t, repeat=i) for i, t in enumerate((1.0, 2.0, 3.0))]
+    lines += [result("slow", 1.0, repeat=0, machine="b")]  # under a record before, and so no part of it
     lines += [result("slow", t, repeat=i) for i, t in enumerate((6.0, 8.0, 30.0))]
-    # A fourth repeat that mesh did not do, and one under another record, are divided by nothing.
-    lines += [result("slow", 1.0, repeat=3), result("slow", 1.0, repeat=0, machine="b")]
+    lines += [result("slow", 1.0, repeat=3)]  # a repeat that mesh did not do is divided by nothing
     (here,) = machines_of(machine(), machine("b"), *lines)
     mesh, slow = here.lines
     assert mesh.time == spread.Spread(1, 1, 1, 3)
     assert slow.time == spread.Spread(6, 4, 10, 3)
-    assert len(slow.samples) == 5
+    assert len(slow.samples) == 4
     (table,) = tables.task_tables([here], "tsne")
     assert row(table, engine="slow")["time, mesh = 1"] == "6.00 (4.00\N{EN DASH}10.0)"
     assert row(table, engine="mesh")["time, mesh = 1"] == "1.00"
@@ -181,7 +181,8 @@ def test_two_computers_in_one_file_are_two_machines() -> None:
     lines += [result("mesh", 1.0), result("mesh", 9.0, machine="b"), result("mesh", 2.0, repeat=1, machine="c")]
     first, second = machines_of(*lines)
     assert (first.name, second.name) == ("here-1", "here-2")
-    assert [len(one.lines[0].samples) for one in (first, second)] == [2, 1]  # a and c are one computer
+    assert [one.lines[0].times for one in (first, second)] == [[1.0], [1.0]]  # a and c are one computer, c is later
+    assert [one.lines[0].samples[0]["machine"] for one in (first, second)] == ["c", "b"]
     assert documents.figure([first, second], "here-2:tsne-mnist-1000/mesh/samples") == "1"
     (table,) = tables.machine_table([first, second])
     assert row(table, **{"": "GPU"}) == {"": "GPU", "here-1": "no driver", "here-2": "Some GPU"}
@@ -230,6 +231,29 @@ def test_growth() -> None:
     assert documents.figure([here], "tsne-mnist/slow/slope") == "2.00"
     assert documents.figure([here], "tsne-mnist/best/slope") == "mesh"
     assert documents.figure([here], "tsne-mnist/slow/time") == "10.0 to 40.0"
+
+
+def test_seconds_under_different_records_are_never_compared() -> None:
+    """The second record's computer is ten times slower: nothing of it may stand beside the first's seconds."""
+    slower = [
+        machine("b"),
+        *(
+            result(name, run, n, machine="b")
+            for name, run, n in (("mesh", 20.0, 2000), ("mesh", 40.0, 4000), ("slow", 80.0, 4000))
+        ),
+    ]
+    case = {"case": "tsne-mnist-1000-iterations-250", "settings": {"iterations": 250}, "machine": "b"}
+    umap = result("umap_learn", 5.0, recall_15=0.1, task="umap", case="umap-mnist-1000", machine="b")
+    (here,) = machines_of(*several(1000, 2000), *slower, result("mesh", 2.5, kl=2.0, **case), umap)
+    (panel,) = series.growth_panels(here)
+    assert panel["series"]["mesh"]["points"] == [(2000, 1), (4000, 2)]  # as many sizes, and the latest
+    (here,) = machines_of(*several(1000, 2000, 3000), *slower, result("mesh", 2.5, kl=2.0, **case), umap)
+    (panel,) = series.growth_panels(here)
+    assert panel["series"]["mesh"]["points"] == [(1000, 1), (2000, 2), (3000, 3)]  # also what was measured again
+    assert panel["series"]["slow"]["points"] == [(1000, 10), (2000, 40), (3000, 90)]
+    assert documents.figure([here], "tsne-mnist-4000/slow/time") == "2.00"  # within its own record
+    assert series.progress_panels(here) == []
+    assert all("umap_learn, UMAP" not in panel["series"] for panel in series.trade_panels(here))
 
 
 def test_speed_against_quality() -> None:
