@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -11,7 +12,7 @@ import pytest
 from test_dashboard_page import Server, _page, box, browser, count, tab, tool, wait
 
 from gpu_pipeline import placed
-from gpu_pipeline.dashboard import side, views
+from gpu_pipeline.dashboard import panes, side, views
 from gpu_pipeline.dashboard.ground import facts_over, images_over, layer_over, lit_over
 from gpu_pipeline.dashboard.placed import open_placed, sets_of
 from gpu_pipeline.dashboard.session import Session
@@ -56,7 +57,7 @@ def session(store: Path) -> Session:
 
 
 def name_in(store: Path) -> str:
-    return sets_of(store / rows_of(store)[-1]["run"])[0]
+    return next(iter(sets_of(store / rows_of(store)[-1]["run"])))
 
 
 def test_they_are_drawn_over_the_map_and_counted_apart(session: Session) -> None:
@@ -146,6 +147,14 @@ def test_they_are_part_of_the_address(session: Session, store: Path) -> None:
 def test_no_name_leads_elsewhere(store: Path, name: str) -> None:
     with pytest.raises(InputError, match="set of placed points"):
         open_placed(open_stored(store, rows_of(store)[-1]["run"]), name)
+
+
+def test_the_list_says_how_many_where_it_can_be_read(session: Session, store: Path, tmp_path: Path) -> None:
+    name = name_in(store)
+    assert f">{name}, {M} points</option>" in panes.look(session, None)()
+    run = shutil.copytree(store / rows_of(store)[-1]["run"], tmp_path / "run")
+    (run / "placed" / name / "record.json").write_text("{")
+    assert sets_of(run) == {name: None}
 
 
 def test_a_hostile_address_opens_the_map_and_says_why(store: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,16 @@ from .shelf import Shelf
 _open = Shelf(4)
 
 
-def sets_of(run: Path | None) -> list[str]:
-    """Names of the sets on the map of the run in a folder, the newest first."""
-    return [] if run is None else [path.name for path in reversed(placed.list_placed(run))]
+def sets_of(run: Path | None) -> dict[str, int | None]:
+    """Names of the sets on the map of the run in a folder, the newest first, and their rows; None if unreadable."""
+    return {} if run is None else {path.name: _rows(path) for path in reversed(placed.list_placed(run))}
+
+
+def _rows(path: Path) -> int | None:
+    try:
+        return int(json.loads((path / placed.FILES["record"]).read_text(encoding="utf-8"))["dataset"]["n"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def open_placed(ground: Opened, name: str) -> Opened:

@@ -169,10 +169,10 @@ def _has_images(opened: Opened) -> bool:
     return run is not None and run.record.dataset.get("image_shape") is not None
 
 
-def _sets(opened: Opened | None) -> list[str]:
-    """The sets of points that were placed on the map that is open."""
+def _sets(opened: Opened | None) -> dict[str, int | None]:
+    """The sets of points that were placed on the map that is open, and their rows."""
     run = None if opened is None else (opened.ground or opened).run
-    return [] if run is None else sets_of(run.path)
+    return {} if run is None else sets_of(run.path)
 
 
 def _colouring(choice: Choice, shown: Opened, chosen: np.ndarray | None) -> dict[str, Any]:
