@@ -273,13 +273,13 @@ def growth(machine: Machine, family: str) -> dict[str, list[tuple[int, float]]]:
     Of the record under which the baseline was measured at most sizes, of equals the latest.
     """
     runs = [[line for line in lines if line.family == family and line.seconds] for lines in machine.runs.values()]
-    own = [[line for line in run if line.name == machine.baselines.get(line.task)] for run in runs]
-    best = max(range(len(runs)), key=lambda i: (len(own[i]), i), default=None)
-    if best is None or not own[best]:
-        return {}
+
+    def own(run: list[Line]) -> list[Spread]:
+        return [line.seconds for line in run if line.seconds and line.name == machine.baselines.get(line.task)]
+
+    run = max(reversed(runs), key=lambda run: len(own(run)), default=[])
     found: dict[str, list[tuple[int, float]]] = {}
-    unit = own[best][0].seconds
-    for line in runs[best]:
-        if line.seconds is not None and unit is not None:
-            found.setdefault(line.name, []).append((line.n, line.seconds.median / unit.median))
+    for line in run if own(run) else ():
+        if line.seconds:
+            found.setdefault(line.name, []).append((line.n, line.seconds.median / own(run)[0].median))
     return found

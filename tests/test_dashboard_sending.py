@@ -12,7 +12,7 @@ from bokeh.document.events import ModelChangedEvent
 from bokeh.models import Div
 from test_dashboard_page import Server, _page, browser, drag, store, tab, tool, wait
 
-from gpu_pipeline.dashboard.sending import sent_together, together
+from gpu_pipeline.dashboard.sending import together
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -50,7 +50,7 @@ def test_changes_are_sent_at_the_end_once_each_and_also_after_a_fault() -> None:
         assert sent == before
 
     before: list[str] = []
-    sent_together(document, change)("one", "two")
+    together(document)(change)("one", "two")
     assert sent == ["two"]
     before = ["two"]
 
@@ -59,7 +59,7 @@ def test_changes_are_sent_at_the_end_once_each_and_also_after_a_fault() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        sent_together(document, fail)()
+        together(document)(fail)()
     assert sent == ["two", "three"]
     assert document.callbacks.hold_value is None
 

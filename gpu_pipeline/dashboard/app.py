@@ -23,7 +23,7 @@ from .layout import Layout
 from .maps import Maps
 from .piece import HERE
 from .rows import KINDS, write_rows
-from .sending import sent_together
+from .sending import together
 from .session import Session
 from .state import Choice, from_query, to_query
 from .stored import rows_of
@@ -107,7 +107,7 @@ class Page:
             self.following.begin()
         self.refresh()
         if self.document is not None:
-            self.document.add_periodic_callback(sent_together(self.document, self.following.poll), POLL)
+            self.document.add_periodic_callback(together(self.document)(self.following.poll), POLL)
 
     # What a person does
 
@@ -261,7 +261,7 @@ class Page:
         if self.document is None:
             action()
         else:
-            self.document.add_next_tick_callback(sent_together(self.document, action))
+            self.document.add_next_tick_callback(together(self.document)(action))
 
     def _later(self, name: str, pause: int, action: Callable[[], None]) -> None:
         """Do something after a pause, once however often it is asked for meanwhile."""
@@ -273,7 +273,7 @@ class Page:
             self._waiting.discard(name)
             action()
 
-        self.document.add_timeout_callback(sent_together(self.document, run), pause)
+        self.document.add_timeout_callback(together(self.document)(run), pause)
 
 
 def _query() -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from tornado.ioloop import IOLoop
 
 from ..errors import InputError
-from .sending import sent_together
+from .sending import together
 
 T = TypeVar("T")
 
@@ -110,7 +110,7 @@ class Background:
         if self._held is not None:
             self._held.append(answer)
         elif self._document.session_context is not None:
-            self._document.add_next_tick_callback(sent_together(self._document, answer))
+            self._document.add_next_tick_callback(together(self._document)(answer))
 
     def _release(self) -> None:
         held, self._held = self._held or [], None

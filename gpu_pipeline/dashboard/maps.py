@@ -13,7 +13,7 @@ from .frame import Frame, draw_frame
 from .ground import facts_over, images_over
 from .map_pane import MapPane
 from .opened import Opened
-from .sending import sent_together
+from .sending import together
 from .tip import tip
 
 if TYPE_CHECKING:
@@ -52,9 +52,9 @@ class Maps:
         self.panes = [
             MapPane(
                 partial(self.draw, i),
-                sent_together(page.document, partial(self._shape, i)),
-                sent_together(page.document, partial(self._pointed, i)),
-                sent_together(page.document, partial(self._moved, i)),
+                together(page.document)(partial(self._shape, i)),
+                together(page.document)(partial(self._pointed, i)),
+                together(page.document)(partial(self._moved, i)),
                 partial(self.home, i),
             )
             for i in (0, 1)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ParamSpec
-
-P = ParamSpec("P")
+from typing import Any
 
 
 @contextmanager
 def together(document: Any) -> Iterator[None]:
-    """Send what changes within as one, at its end.
+    """Send what changes within as one, at its end; around a block, or `together(document)(action)` at each call.
 
     Panel writes changes to the socket itself, past Bokeh's queue, unless the document is held. When the socket is busy
     with a picture it puts them aside, and what is put aside while it writes those from before stays there until
@@ -31,13 +29,3 @@ def together(document: Any) -> Iterator[None]:
         yield
     finally:
         document.unhold()
-
-
-def sent_together(document: Any, action: Callable[P, object]) -> Callable[P, None]:
-    """An action whose changes are sent together."""
-
-    def act(*args: P.args, **kwargs: P.kwargs) -> None:
-        with together(document):
-            action(*args, **kwargs)
-
-    return act
