@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import resource
 import shutil
 import subprocess
 import sys
 import tempfile
+import traceback
 import weakref
 from pathlib import Path
 from typing import Literal, get_args
@@ -224,11 +226,22 @@ def _try(path: Path) -> Kind:
     return "map"
 
 
-if __name__ == "__main__":
-    resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[2]), int(sys.argv[2])))
+def _answer(path: Path, memory: int) -> int:
+    """Print what a file can be used as, or why it cannot be used; the exit code that says which."""
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
-        print(_try(Path(sys.argv[1])))
+        print(_try(path))
     except InputError as reason:
-        print(json.dumps(str(reason).replace(f"{Path(sys.argv[1]).parent}/", "")))
-        sys.exit(2)
+        print(json.dumps(str(reason).replace(f"{path.parent}/", "")))
+        return 2
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    code = _answer(Path(sys.argv[1]), int(sys.argv[2]))
+    sys.stdout.flush()
+    os._exit(code)  # where memory ran out, what Arrow does on a usual exit may wait for its tasks for ever
