@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,12 @@ from typing import NamedTuple
 import pytest
 
 from gpu_pipeline.cli import main
+
+
+def pytest_configure() -> None:
+    # Whoever runs the tests in the background may have told all their children to ignore Ctrl-C, which some tests send.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def missing(what: str) -> None:

@@ -428,8 +428,6 @@ def test_ctrl_c_leaves_no_half_run(tmp_path: Path, engine: str) -> None:
         [*COMMAND, *ENDLESS, "--engine", engine, "--out", tmp_path / "runs"],
         stdout=subprocess.PIPE,
         stderr=theirs,
-        # Whoever runs the tests in the background may have told all their children to ignore it.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     os.close(theirs)
     shown = b""
