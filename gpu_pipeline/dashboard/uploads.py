@@ -15,7 +15,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import traceback
 import weakref
 from pathlib import Path
 from typing import Literal, get_args
@@ -226,22 +225,16 @@ def _try(path: Path) -> Kind:
     return "map"
 
 
-def _answer(path: Path, memory: int) -> int:
-    """Print what a file can be used as, or why it cannot be used; the exit code that says which."""
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    try:
-        print(_try(path))
-    except InputError as reason:
-        print(json.dumps(str(reason).replace(f"{path.parent}/", "")))
-        return 2
-    except BaseException:
-        traceback.print_exc()
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    code = _answer(Path(sys.argv[1]), int(sys.argv[2]))
-    sys.stdout.flush()
-    os._exit(code)  # where memory ran out, what Arrow does on a usual exit may wait for its tasks for ever
+    resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[2]), int(sys.argv[2])))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    code = 1
+    try:
+        print(_try(Path(sys.argv[1])))
+        code = 0
+    except InputError as reason:
+        print(json.dumps(str(reason).replace(f"{Path(sys.argv[1]).parent}/", "")))
+        code = 2
+    finally:
+        sys.stdout.flush()
+        os._exit(code)  # Where memory ran out, what Arrow does on a usual exit may wait for its tasks for ever.
