@@ -144,6 +144,8 @@ def _deskewed(images: np.ndarray) -> np.ndarray:
     same fraction everywhere and columns by one for each row, so that interpolation is along
     one axis after the other. Nothing here is a matrix product: how those round depends on how many images there are.
     """
+    from .shearing import shear
+
     height, width = images.shape[1:]
     y, x = np.arange(height) - (height - 1) / 2, np.arange(width) - (width - 1) / 2
     exact = images.astype(np.float64)
@@ -155,19 +157,6 @@ def _deskewed(images: np.ndarray) -> np.ndarray:
     joint = (np.einsum("nrc,c->nr", exact, x) * y).sum(axis=1) / divisor - down * right
     # A stroke within one row has no slant; its spread is not exactly 0 in floating point.
     slant = np.where(spread > 1e-6, joint / np.where(spread > 1e-6, spread, 1.0), 0.0)
-    columns = slant[:, None] * y + right[:, None]
-    shifted = _shifted(images.swapaxes(1, 2), np.broadcast_to(down[:, None], (len(images), width))).swapaxes(1, 2)
-    return _shifted(shifted, columns)
-
-
-def _shifted(images: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """Lines (n, lines, length), each read `by` (n, lines) pixels further on; 0 beyond the ends."""
-    length = images.shape[2]
-    whole = np.floor(by)
-    fraction = (by - whole).astype(np.float32)[:, :, None]
-    at = np.arange(length) + np.clip(whole, -length - 1, length).astype(np.int64)[:, :, None] + 1
-    padded = np.pad(images, ((0, 0), (0, 0), (1, 1)))
-    here = np.take_along_axis(padded, np.clip(at, 0, length + 1), axis=2)
-    after = np.take_along_axis(padded, np.clip(at + 1, 0, length + 1), axis=2)
-    between: np.ndarray = here + (after - here) * fraction
-    return between
+    sheared = np.empty_like(images)
+    shear(images, down, slant[:, None] * y + right[:, None], sheared)
+    return sheared

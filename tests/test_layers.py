@@ -29,7 +29,7 @@ LAYERS = (
     ("preprocess",),
     ("datasets",),
     ("metrics",),
-    ("affinities", "drafts"),
+    ("affinities", "drafts", "shearing"),
     ("contingency", "nearness"),
     ("compiling", "errors", "methods", "timing"),
 )

@@ -15,6 +15,7 @@ from scipy.spatial.distance import pdist
 from gpu_pipeline.datasets import dataset, digits
 from gpu_pipeline.errors import InputError
 from gpu_pipeline.preprocess import PREPROCESS, deskew, limits_of, preprocess, scale
+from gpu_pipeline.shearing import shear
 
 
 def test_bytes_are_divided_by_255() -> None:
@@ -175,3 +176,18 @@ def test_a_row_is_prepared_alone() -> None:
     whole = preprocess(X, "deskew", (28, 28))
     for rows in (slice(0, 1), slice(3, 5), slice(5, 604), slice(699, 700)):
         assert preprocess(X[rows], "deskew", (28, 28)).tobytes() == whole[rows].tobytes()
+
+
+def test_shear_by_hand() -> None:
+    """Rows moved by half a row, by whole ones and by more than there are; then each by its own number of pixels."""
+    image = np.array([[0, 2, 4], [6, 8, 10]], np.float32)
+    images = np.stack([image] * 5)
+    down = np.array([0.5, -1.0, 0.0, 7.0, -7.0])
+    along = np.array([[0.0, 0.0], [0.0, 0.25], [-1.5, 1e12], [0.0, 0.0], [0.0, 0.0]])
+    sheared = np.full_like(images, np.nan)
+    shear(images, down, along, sheared)
+    expected = np.zeros_like(images)
+    expected[0] = [[3, 5, 7], [3, 4, 5]]  # halfway to the next row; halfway from the last to nothing
+    expected[1] = [[0, 0, 0], [0.5, 2.5, 3]]
+    expected[2] = [[0, 0, 1], [0, 0, 0]]
+    np.testing.assert_array_equal(sheared, expected)
