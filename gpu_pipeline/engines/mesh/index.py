@@ -17,8 +17,9 @@ from ...compiling import kernel, part
 from ...errors import InputError
 from .scan import LIMIT, Panels, keep, nearest, pack, search, select, square
 from .search import EXACT, cluster
-from .simd import LANES, PANELS, QUERIES, products
+from .simd import LANES
 from .team import together
+from .tiles import PANELS, QUERIES, products
 
 PROBES = 12
 """Clusters of some 256 rows that a query asks for."""

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...compiling import kernel, part
-from .simd import LANES, PANELS, QUERIES, below, products
+from .simd import LANES
 from .team import together
+from .tiles import PANELS, QUERIES, below, lowest, products
 
 _EMPTY, LIMIT = np.float32(3.3e38), np.float32(3e38)  # Not infinite: LLVM is told that nothing is.
 
@@ -47,31 +48,43 @@ def pack(X: np.ndarray, order: np.ndarray, counts: np.ndarray) -> Panels:
 
 @part
 def select(keys, ids, size, k):  # type: ignore[no-untyped-def]
-    """Bring the k least of `size` keys to the front; the greatest of them."""
+    """Bring the k least of `size` keys to the front; the greatest of them.
+
+    Hoare's quickselect with Lomuto's partition, which has no branch that depends on a key: those are guessed wrongly
+    half of the time, and a wrong guess takes as long as ten steps without.
+    """
     low, high = 0, size - 1
     while low < high:
-        pivot = keys[(low + high) // 2]
-        i, j = low, high
-        while i <= j:
-            while keys[i] < pivot:
-                i += 1
-            while keys[j] > pivot:
-                j -= 1
-            if i <= j:
-                keys[i], keys[j] = keys[j], keys[i]
-                ids[i], ids[j] = ids[j], ids[i]
-                i += 1
-                j -= 1
-        if k - 1 <= j:
-            high = j
-        elif k - 1 >= i:
-            low = i
-        else:
+        _swap(keys, ids, (low + high) // 2, high)
+        pivot = keys[high]
+        less = _front(keys, ids, low, high, pivot, False)
+        _swap(keys, ids, less, high)
+        if less > k - 1:
+            high = less - 1
+        elif less > low:
+            low = less + 1
+        else:  # The pivot is the least: so that many equal keys are not taken one by one.
+            low = _front(keys, ids, low + 1, high + 1, pivot, True)
+        if low > k - 1 >= less:
             break
-    worst = keys[0]
-    for i in range(1, k):
-        worst = max(worst, keys[i])
-    return worst
+    return keys[k - 1]
+
+
+@part
+def _front(keys, ids, start, stop, pivot, equal):  # type: ignore[no-untyped-def]
+    """Bring what is less than the pivot, or `equal` to it, to the front of a span; where the rest begins."""
+    front = start
+    for i in range(start, stop):
+        key = keys[i]
+        _swap(keys, ids, front, i)
+        front += (key < pivot) | (equal & (key == pivot))
+    return front
+
+
+@part
+def _swap(keys, ids, i, j):  # type: ignore[no-untyped-def]
+    keys[i], keys[j] = keys[j], keys[i]
+    ids[i], ids[j] = ids[j], ids[i]
 
 
 @part
@@ -98,14 +111,13 @@ def keep(keys, places, panel, q, name, limit, best, ids, size):  # type: ignore[
     """Add to a query's list what is below its limit among the 32 points of two panels; the new length."""
     for half in range(PANELS):
         o = (q * PANELS + half) * LANES
-        found, lane = below(keys, o, limit), 0
+        found = below(keys, o, limit)
         while found != 0:
+            lane = lowest(found)
             place = places[(panel + half) * LANES + lane]
-            if found & 1 and place != name:
-                best[size], ids[size] = keys[o + lane], place
-                size += 1
-            found >>= 1
-            lane += 1
+            best[size], ids[size] = keys[o + lane], place
+            size += place != name
+            found &= found - 1
     return size
 
 

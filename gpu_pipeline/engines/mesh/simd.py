@@ -69,7 +69,7 @@ def _mask(lanes: Any) -> Any:
     return ir.Constant(ir.VectorType(_I32, len(lanes)), list(lanes))
 
 
-def _address(context: Any, builder: Any, signature: Any, args: Any, array: int = 0) -> Any:
+def address_of(context: Any, builder: Any, signature: Any, args: Any, array: int = 0) -> Any:
     """Address of element `args[array + 1]` of the flat array `args[array]`."""
     data = context.make_array(signature.args[array])(context, builder, args[array]).data
     index = context.cast(builder, args[array + 1], signature.args[array + 1], types.intp)
@@ -88,7 +88,7 @@ def _loader(kind: Vector) -> Any:
         """Elements i, i + 1, ... of a flat float32 array."""
 
         def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            address = _address(context, builder, signature, args)
+            address = address_of(context, builder, signature, args)
             return builder.load(builder.bitcast(address, ir.VectorType(_F32, kind.lanes).as_pointer()), align=4)
 
         return kind(array, i), code
@@ -118,7 +118,7 @@ def store(typing: Any, array: Any, i: Any, value: Any) -> Any:
     """Write the lanes to elements i, i + 1, ... of a flat float32 array."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        address = _address(context, builder, signature, args)
+        address = address_of(context, builder, signature, args)
         builder.store(args[2], builder.bitcast(address, args[2].type.as_pointer()), align=4)
         return context.get_dummy_value()
 
@@ -186,7 +186,7 @@ def gather_pairs(typing: Any, pairs: Any, indices: Any, k: Any) -> Any:
     pair = types.UniTuple(_WIDE, 2)
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        first = _address(context, builder, signature, args, 1)
+        first = address_of(context, builder, signature, args, 1)
         data = context.make_array(signature.args[0])(context, builder, args[0]).data
         halves = []
         for half in (0, LANES // 2):
@@ -211,7 +211,7 @@ def transpose(typing: Any, source: Any, i: Any, step: Any, target: Any, j: Any, 
 
         def row(array: int, number: int) -> Any:
             stride = context.cast(builder, args[array + 2], signature.args[array + 2], types.intp)
-            start = _address(context, builder, signature, args, array)
+            start = address_of(context, builder, signature, args, array)
             address = builder.gep(start, [builder.mul(stride, ir.Constant(_I64, number))])
             return builder.bitcast(address, kind.as_pointer())
 
@@ -231,86 +231,12 @@ def transpose(typing: Any, source: Any, i: Any, step: Any, target: Any, j: Any, 
     return types.void(source, i, step, target, j, jump), code
 
 
-QUERIES, PANELS = 8, 2
-
-
-@intrinsic
-def products(typing: Any, queries: Any, i: Any, panels: Any, j: Any, columns: Any, keys: Any, k: Any) -> Any:
-    """Take the scalar products of 8 rows of `queries` and 2 x 16 points from `keys`, 2 x 16 for each query.
-
-    The queries are rows of a flat array that starts at `i`; the points are two panels of a flat array that starts at
-    `j`, and a panel holds its 16 points column by column.
-    """
-
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind = ir.VectorType(_F32, LANES)
-        rows, points, sums = (_address(context, builder, signature, args, array) for array in (0, 2, 5))
-        width = args[4]
-
-        def at(start: Any, offset: Any) -> Any:
-            return builder.gep(start, [offset])
-
-        def slot(q: int, p: int) -> Any:
-            return builder.bitcast(at(sums, ir.Constant(_I64, (q * PANELS + p) * LANES)), kind.as_pointer())
-
-        starts = [builder.load(slot(q, p), align=4) for q in range(QUERIES) for p in range(PANELS)]
-        before, loop, after = builder.block, builder.append_basic_block(), builder.append_basic_block()
-        builder.branch(loop)
-        builder.position_at_end(loop)
-        column = builder.phi(_I64)
-        column.add_incoming(ir.Constant(_I64, 0), before)
-        totals = [builder.phi(kind) for _ in starts]
-        place = builder.mul(column, ir.Constant(_I64, LANES))
-        size = builder.mul(width, ir.Constant(_I64, LANES))
-        lanes = [
-            builder.load(
-                builder.bitcast(
-                    at(points, builder.add(place, builder.mul(size, ir.Constant(_I64, p)))), kind.as_pointer()
-                ),
-                align=4,
-            )
-            for p in range(PANELS)
-        ]
-        results = []
-        for q in range(QUERIES):
-            value = builder.load(at(rows, builder.add(column, builder.mul(width, ir.Constant(_I64, q)))))
-            broad = splat_value(builder, value, LANES)
-            for p in range(PANELS):
-                product = builder.fmul(broad, lanes[p], flags=_FAST)
-                results.append(builder.fsub(totals[q * PANELS + p], product, flags=_FAST))
-        following = builder.add(column, ir.Constant(_I64, 1))
-        builder.cbranch(builder.icmp_signed("<", following, width), loop, after)
-        column.add_incoming(following, loop)
-        for phi, start, result in zip(totals, starts, results, strict=True):
-            phi.add_incoming(start, before)
-            phi.add_incoming(result, loop)
-        builder.position_at_end(after)
-        for number, result in enumerate(results):
-            builder.store(result, slot(*divmod(number, PANELS)), align=4)
-        return context.get_dummy_value()
-
-    return types.void(queries, i, panels, j, types.int64, keys, k), code
-
-
-@intrinsic
-def below(typing: Any, array: Any, i: Any, limit: Any) -> Any:
-    """Bit l is set if element i + l of a flat float32 array is less than the limit, for 16 of them."""
-
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        address = _address(context, builder, signature, args)
-        values = builder.load(builder.bitcast(address, ir.VectorType(_F32, LANES).as_pointer()), align=4)
-        less = builder.fcmp_ordered("<", values, splat_value(builder, args[2], LANES))
-        return builder.zext(builder.bitcast(less, ir.IntType(LANES)), _I64)
-
-    return types.int64(array, i, types.float32), code
-
-
 @intrinsic
 def atomic_add(typing: Any, array: Any, i: Any, value: Any) -> Any:
     """Add to an int64 of a flat array that threads share; the value before."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        address = _address(context, builder, signature, args)
+        address = address_of(context, builder, signature, args)
         value = context.cast(builder, args[2], signature.args[2], types.int64)
         return builder.atomic_rmw("add", address, value, "seq_cst")
 
@@ -322,7 +248,7 @@ def atomic_load(typing: Any, array: Any, i: Any) -> Any:
     """Read an int64 of a flat array that threads share."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.load_atomic(_address(context, builder, signature, args), "seq_cst", 8)
+        return builder.load_atomic(address_of(context, builder, signature, args), "seq_cst", 8)
 
     return types.int64(array, i), code
 
