@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from gpu_pipeline.errors import InputError
 from gpu_pipeline.timing import Stopwatch, now
 
 from . import results
@@ -64,11 +65,18 @@ def run(
     Returns
     -------
     The results that were added.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or written, or holds results of another machine.
     """
     known = results.read(path) if path.exists() else results.Results()
     for note in known.notes:
         say(note)
     machine, facts = results.facts()
+    for theirs in known.machines.values():
+        _check_machine(path, theirs, facts)
     if machine not in known.machines:
         results.append(path, {"kind": "machine", "id": machine, "facts": facts})
     here = [line for line in known.results if (line["machine"], line["threads"]) == (machine, threads)]
@@ -95,6 +103,18 @@ def run(
         added.append(line)
         say(summary(line))
     return added
+
+
+def _check_machine(path: Path, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
+    """A file is of one machine: two that call themselves alike are easily taken for one."""
+    there, here = _named(theirs), _named(ours)
+    unlike = [f"its {name} {there[name]}, here {here[name]}" for name in here if there[name] != here[name]]
+    if unlike:
+        raise InputError(f"{path} holds results of another machine ({'; '.join(unlike)}): give --out another file.")
+
+
+def _named(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {"cpu": facts.get("cpu"), "cores": facts.get("cores"), "GPU": (facts.get("gpu") or {}).get("name")}
 
 
 def _asked(case: Case, engine: str, repeat: int) -> dict[str, Any]:

@@ -35,7 +35,8 @@ def short_tables(machines: Sequence[Machine]) -> list[Table]:
             family = min({line.family for line in lines}, key=lambda name: (len(name), name))
             sizes = some(sorted({line.n for line in lines if line.family == family}), 3)
             there = [line for line in lines if line.family == family and line.n in sizes]
-            found.append(_table(f"On {described(machine)}:", there, machine.baselines.get("tsne"), SHORT, False))
+            caption = f"On {machine.name}, {described(machine)}:"
+            found.append(_table(caption, there, machine.baselines.get("tsne"), SHORT, False))
     return found
 
 
@@ -127,6 +128,7 @@ def machine_table(machines: Sequence[Machine]) -> list[Table]:
     facts = {
         machine.name: {
             "processor": machine.facts.get("cpu"),
+            "vector instructions": machine.facts.get("vectors"),
             "threads": machine.facts.get("threads"),
             "memory": _gib(machine.facts.get("memory")),
             "GPU": (machine.facts.get("gpu") or {}).get("name") or machine.facts.get("gpu_reason"),

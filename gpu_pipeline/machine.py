@@ -52,18 +52,20 @@ def facts() -> dict[str, Any]:
 
     Returns
     -------
-    `os`, `architecture`, `cpu` (model), `cores` (physical), `threads` (that this process may use), `memory`
-    (bytes), `python`, `gpu` (as `engines.probe.Gpu`, or None), `gpu_reason` (why there is none), `versions`
-    (distribution -> version), `package` (this one's version), `commit` (of its checkout, "-dirty" after
-    changes), `environment` (variables that are set and change what runs where).
+    `os`, `architecture`, `cpu` (model), `vectors` (widest of `VECTORS`), `cores` (physical), `threads` (that
+    this process may use), `memory` (bytes), `python`, `gpu` (as `engines.probe.Gpu`, or None), `gpu_reason` (why there
+    is none), `versions` (distribution -> version), `package` (this one's version), `commit` (of its checkout,
+    "-dirty" after changes), `environment` (variables that are set and change what runs where).
     """
     import psutil
 
     gpu, reason = _gpu()
+    cpu, vectors = _processor()
     return {
         "os": _system(),
         "architecture": platform.machine(),
-        "cpu": _processor(),
+        "cpu": cpu,
+        "vectors": vectors,
         "cores": psutil.cpu_count(logical=False),
         "threads": threads(),
         "memory": psutil.virtual_memory().total,
@@ -131,13 +133,23 @@ def _system() -> str:
         return kernel
 
 
-def _processor() -> str | None:
-    """Model of the processor."""
+VECTORS = ("avx512f", "avx2", "avx", "asimd")
+"""Instructions on vectors, the widest first, as Linux names them."""
+
+
+def _processor() -> tuple[str | None, str | None]:
+    """Model of the processor, and the widest of `VECTORS` that it has.
+
+    A virtual machine may name no more than its maker, so that family and model are told with it.
+    """
     try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() == "model name":
-                return value.strip()
-    except OSError:
-        pass  # not Linux
-    return platform.processor() or None
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:  # not Linux
+        return platform.processor() or None, None
+    parts = [line.partition(":") for line in lines]
+    said = {name.strip().lower(): value.strip() for name, _, value in reversed(parts)}  # of the first processor
+    model = said.get("model name") or platform.processor() or None
+    if model and "cpu family" in said and "model" in said:
+        model += f" (family {said['cpu family']}, model {said['model']})"
+    has = (said.get("flags") or said.get("features") or "").split()
+    return model, next((name for name in VECTORS if name in has), None)

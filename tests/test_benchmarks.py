@@ -179,6 +179,18 @@ def test_a_killed_suite_goes_on(tmp_path: Path, results_file: Path, monkeypatch:
     assert len((tmp_path / "marks").read_text().splitlines()) == 1
 
 
+def test_a_file_is_of_one_machine(run: Measure, results_file: Path) -> None:
+    run("refuses")
+    before = results_file.read_bytes()
+    known = json.loads(before.splitlines()[0])
+    known["facts"]["cpu"] = "another (family 26, model 2)"
+    results_file.write_text(json.dumps(known) + "\n")
+    kept = results_file.read_bytes()
+    with pytest.raises(InputError, match=r"another machine \(its cpu another \(family 26, model 2\), here .*--out"):
+        run("refuses")
+    assert results_file.read_bytes() == kept
+
+
 def _wait(until: Callable[[], bool]) -> None:
     for _ in range(1200):
         if until():

@@ -41,6 +41,16 @@ def test_facts_are_true() -> None:
     assert (facts["gpu"] is None) != (facts["gpu_reason"] is None)
 
 
+def test_vectors_are_those_that_numpy_found() -> None:
+    from numpy._core._multiarray_umath import __cpu_features__ as known
+
+    names = {"avx512f": "AVX512F", "avx2": "AVX2", "avx": "AVX", "asimd": "ASIMD"}
+    widest = next((name for name in machine.VECTORS if known.get(names[name])), None)
+    if not Path("/proc/cpuinfo").exists():
+        pytest.skip("not Linux")
+    assert machine.facts()["vectors"] == widest
+
+
 def test_facts_name_nobody() -> None:
     """A record may be published: it names neither the computer nor its user."""
     import getpass
