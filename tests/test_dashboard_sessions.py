@@ -165,11 +165,12 @@ def test_ten_sessions_on_one_run_cost_one_copy(server: Server, size: tuple[Path,
 
 @pytest.mark.slow
 def test_a_session_that_ends_frees_what_it_held(server: Server) -> None:
-    before = server.close(server.open(5))
+    # What fifteen pages at a time need stays with the process, for the next; so the first fifteen are no measure.
+    before = server.close(server.open(15))
     assert (before.sessions, before.pages) == (0, 0)
-    for _ in range(3):
+    for _ in range(4):
         after = server.close(server.open(15))
         assert (after.sessions, after.pages) == (0, 0)
-    # Of fifty pages nothing stays; a page holds more than half a MB.
+    # Of sixty pages nothing stays: a page holds more than half a MB, so that they would be 30. Measured: 2.
     assert after.documents <= before.documents
-    assert after.memory - before.memory < 25e6
+    assert after.memory - before.memory < 15e6
