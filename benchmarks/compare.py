@@ -15,7 +15,7 @@ from typing import Any
 
 from gpu_pipeline.errors import InputError
 
-from .results import Results, latest
+from .results import Results, computer, latest
 
 SPREAD = 0.05
 """Share of the median below which a difference of time is none."""
@@ -82,8 +82,7 @@ def compare(a: Results, b: Results, *, spread: float = SPREAD, any_machine: bool
 
 
 def _machine(source: Results, lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    facts = source.machines[lines[0]["machine"]]
-    return {**{name: facts.get(name) for name in SAME}, "gpu": (facts.get("gpu") or {}).get("name")}
+    return computer(source.machines[lines[0]["machine"]], SAME)
 
 
 def _check_machines(before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]]) -> None:

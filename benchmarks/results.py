@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -166,6 +166,11 @@ def latest(results: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str, str], l
             here.clear()
         here.append(dict(result))
     return found
+
+
+def computer(facts: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Some of a computer's facts, and the name of its GPU: what tells it from others."""
+    return {**{name: facts.get(name) for name in names}, "gpu": (facts.get("gpu") or {}).get("name")}
 
 
 def facts() -> tuple[str, dict[str, Any]]:

@@ -107,14 +107,10 @@ def run(
 
 def _check_machine(path: Path, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
     """A file is of one machine: two that call themselves alike are easily taken for one."""
-    there, here = _named(theirs), _named(ours)
+    there, here = (results.computer(facts, ("cpu", "cores")) for facts in (theirs, ours))
     unlike = [f"its {name} {there[name]}, here {here[name]}" for name in here if there[name] != here[name]]
     if unlike:
         raise InputError(f"{path} holds results of another machine ({'; '.join(unlike)}): give --out another file.")
-
-
-def _named(facts: Mapping[str, Any]) -> dict[str, Any]:
-    return {"cpu": facts.get("cpu"), "cores": facts.get("cores"), "GPU": (facts.get("gpu") or {}).get("name")}
 
 
 def _asked(case: Case, engine: str, repeat: int) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import Any
 
 from gpu_pipeline.errors import unknown_name
 
-from .results import latest
+from .results import computer, latest
 from .spread import Spread, spread
 
 TASKS = {
@@ -179,8 +179,7 @@ def machines(name: str, records: dict[str, dict[str, Any]], results: Sequence[di
     kinds: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
     for key, facts in records.items():
         if key in measured:
-            gpu = (facts.get("gpu") or {}).get("name")
-            kinds[json.dumps([facts.get("cpu"), facts.get("threads"), gpu])][key] = facts
+            kinds[json.dumps(computer(facts, ("cpu", "threads")))][key] = facts
     found = []
     for i, there in enumerate(kinds.values()):
         own = name if len(kinds) == 1 else f"{name}-{i + 1}"
@@ -278,8 +277,9 @@ def growth(machine: Machine, family: str) -> dict[str, list[tuple[int, float]]]:
         return [line.seconds for line in run if line.seconds and line.name == machine.baselines.get(line.task)]
 
     run = max(reversed(runs), key=lambda run: len(own(run)), default=[])
+    bases = own(run)
     found: dict[str, list[tuple[int, float]]] = {}
-    for line in run if own(run) else ():
+    for line in run if bases else ():
         if line.seconds:
-            found.setdefault(line.name, []).append((line.n, line.seconds.median / own(run)[0].median))
+            found.setdefault(line.name, []).append((line.n, line.seconds.median / bases[0].median))
     return found
