@@ -16,6 +16,7 @@ from .opened import Opened
 from .shelf import Shelf
 
 _open = Shelf(4)
+_counted = Shelf(1024)  # The list is made at every redraw.
 
 
 def sets_of(run: Path | None) -> dict[str, int | None]:
@@ -24,8 +25,13 @@ def sets_of(run: Path | None) -> dict[str, int | None]:
 
 
 def _rows(path: Path) -> int | None:
+    record = path / placed.FILES["record"]
+
+    def read() -> int:
+        return int(json.loads(record.read_text(encoding="utf-8"))["dataset"]["n"])
+
     try:
-        return int(json.loads((path / placed.FILES["record"]).read_text(encoding="utf-8"))["dataset"]["n"])
+        return _counted.get((str(record.resolve()), record.stat().st_mtime_ns), read)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
