@@ -46,6 +46,9 @@ SWITCHES = (
 )
 """Environment variables that change what runs where."""
 
+VECTORS = ("avx512f", "avx2", "avx", "asimd")
+"""Instructions on vectors, the widest first, as Linux names them."""
+
 
 def facts() -> dict[str, Any]:
     """This computer, as JSON-serialisable values; None for what cannot be told.
@@ -133,10 +136,6 @@ def _system() -> str:
         return kernel
 
 
-VECTORS = ("avx512f", "avx2", "avx", "asimd")
-"""Instructions on vectors, the widest first, as Linux names them."""
-
-
 def _processor() -> tuple[str | None, str | None]:
     """Model of the processor, and the widest of `VECTORS` that it has.
 
@@ -144,8 +143,8 @@ def _processor() -> tuple[str | None, str | None]:
     """
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:  # not Linux
-        return platform.processor() or None, None
+    except OSError:
+        lines = []  # not Linux
     parts = [line.partition(":") for line in lines]
     said = {name.strip().lower(): value.strip() for name, _, value in reversed(parts)}  # of the first processor
     model = said.get("model name") or platform.processor() or None

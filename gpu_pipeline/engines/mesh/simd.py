@@ -21,7 +21,7 @@ from numba.extending import intrinsic, lower_builtin, models, register_model, ty
 
 LANES = 16
 
-_F32, _F64, _I1, _I32, _I64 = ir.FloatType(), ir.DoubleType(), ir.IntType(1), ir.IntType(32), ir.IntType(64)
+_F32, _F64, _I32, _I64 = ir.FloatType(), ir.DoubleType(), ir.IntType(32), ir.IntType(64)
 _FAST = ("fast",)
 
 

@@ -116,8 +116,6 @@ def lowest(typing: Any, bits: Any) -> Any:
     """Number of the lowest bit that is set; 64 if none is."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.cttz(
-            context.cast(builder, args[0], signature.args[0], types.int64), ir.Constant(ir.IntType(1), 0)
-        )
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
 
     return types.int64(types.int64), code
