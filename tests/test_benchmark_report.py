@@ -188,6 +188,14 @@ def test_two_computers_in_one_file_are_two_machines() -> None:
     assert row(table, **{"": "GPU"}) == {"": "GPU", "here-1": "no driver", "here-2": "Some GPU"}
 
 
+def test_the_short_table_is_of_one_machine_with_a_gpu_and_one_without() -> None:
+    lines = [machine(), machine("b", GPU), machine("c", {**CPU, "cpu": "Another"})]
+    lines += [result("mesh", 1.0), result("mesh", 1.0, machine="b")]
+    lines += [result(engine, 2.0, machine="c") for engine in ("mesh", "other")]
+    shown = tables.short_tables(machines_of(*lines))
+    assert [(one.caption.split(",")[0], len(one.rows)) for one in shown] == [("On here-3", 2), ("On here-2", 1)]
+
+
 def test_a_record_without_results_is_no_machine() -> None:
     lines = [machine(facts={**CPU, "commit": "old"}), machine("b", GPU), machine("c", {**CPU, "commit": "new"})]
     (here,) = machines_of(*lines, result("mesh", 1.0, machine="c"))
