@@ -36,7 +36,7 @@ from gpu_pipeline.render import (
     visible,
 )
 from gpu_pipeline.render import shade as shade_grid
-from gpu_pipeline.render.counting import blend, blocks, largest_share, scatter, survey
+from gpu_pipeline.render.counting import blend, blocks, histogram, largest_share, scatter, survey
 from gpu_pipeline.render.names import overlap
 from gpu_pipeline.render.palette import ALARM, CALM, MANY, QUANTITY, TEN, rgb
 from gpu_pipeline.render.text import cut, width
@@ -266,6 +266,21 @@ def test_a_grid_in_one_pass() -> None:
     assert coarse.shape == (5, 6, 5)
     assert coarse[0, 0].tolist() == counts[:7, :7].sum(axis=(0, 1)).tolist()
     assert coarse[4, 5].tolist() == counts[28:, 35:].sum(axis=(0, 1)).tolist()
+
+
+def test_levels_are_ranks_among_the_lit_pixels() -> None:
+    """Of amounts 1, 2, 4, ..., 128 each is an eighth of the pixels; rims take the tone of a whole point."""
+    amounts = np.float32(2) ** np.arange(8)
+    total = np.repeat(amounts, 100)
+    where, votes, top = histogram(total, 4096)
+    assert top == 7
+    assert votes[votes > 0].tolist() == [100] * 8
+    assert (votes[where] == 100).all()
+    assert levels(total)[::100] == pytest.approx((np.arange(8) + 0.5) / 8)
+    with_rims = np.concatenate([total, np.full(1000, 0.25, np.float32)])
+    assert (levels(with_rims)[:800] == levels(total)).all()
+    assert (levels(with_rims)[800:] == levels(total)[0]).all()
+    assert (levels(np.full(5, 0.5, np.float32)) == 0.5).all()  # rims alone: no pixel has a vote
 
 
 WINDOWS = [None, ((-4, 9), (-3, 10)), ((9, 11), (-1, 1)), ((30, 40), (30, 40)), ((10, 10.001), (0, 0.001))]

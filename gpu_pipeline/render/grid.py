@@ -144,7 +144,7 @@ def spread(grid: Grid) -> Grid:
     of its side: 2.7 pixels for 5,000 points on 800 x 800, 1 for 70,000, single pixels from 120,000 on.
     """
     height, width, _ = grid.counts.shape
-    n = int(grid.counts.sum()) + (0 if grid.rest is None else int(grid.rest.sum()))
+    n = int(grid.seen.amounts.sum()) + (0 if grid.rest is None else int(grid.rest.sum()))
     radius = min(np.sqrt(height * width / (3 * np.pi * max(n, 1))), max(min(height, width) / 300, 1.5))
     if n == 0 or radius < 0.75:
         return grid

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import InputError
-from .counting import blend, largest_share, lay, scatter, tone
+from .counting import blend, histogram, largest_share, lay, scatter, tone
 from .grid import Grid
 from .key import Key
 from .palette import BACKGROUND, DENSITY, MISSING, QUANTITY, rgb
@@ -60,14 +60,15 @@ def shade(grid: Grid, key: Key, mode: Mode | None = None) -> Image.Image:
         If there is a mode but no classes, or no such mode.
     """
     height, width, _ = grid.counts.shape
-    image = np.full((height * width, 3), BACKGROUND, np.uint8)
+    row = np.tile(np.array(BACKGROUND, np.uint8), width)  # a row at once, for NumPy fills three bytes at a time slowly
+    image = np.broadcast_to(row, (height, 3 * width)).copy().reshape(-1, 3)
     if grid.rest is not None:
         amount = grid.rest.reshape(-1)
         lit = np.flatnonzero(amount)
         if len(lit):
             total = amount[lit].astype(np.float32)
-            grey = np.broadcast_to(rgb([MISSING]), (len(lit), 3))
-            lay(image, lit, _tone(np.ascontiguousarray(grey), levels(total)), total)
+            grey = rgb([MISSING]).repeat(len(lit), axis=0)
+            lay(image, lit, _tone(grey, levels(total)), total)
     seen = grid.seen
     if len(seen.lit):
         # The rim of a disc is covered in part; its tone is that of a whole point.
@@ -90,13 +91,11 @@ def levels(total: np.ndarray) -> np.ndarray:
     The rank of its amount of ink among all lit pixels (histogram equalisation, over bins of the
     logarithm). On a map of lone points ranks mean little: there all levels draw near to 0.5.
     """
-    log = np.log2(np.maximum(total, 1))
-    top = float(log.max())
-    if top == 0:
-        return np.full(len(log), 0.5, np.float32)
-    bins = np.minimum((log * (BINS / top)).astype(np.int64), BINS - 1)
     # The rims of discs have their point's tone and no vote on the order.
-    share = np.bincount(bins[total >= 1], minlength=BINS) / np.count_nonzero(total >= 1)
+    bins, votes, top = histogram(total, BINS)
+    if top == 0:
+        return np.full(len(total), 0.5, np.float32)
+    share = votes / votes.sum()
     cumulative = np.cumsum(share)
     rank = cumulative - share / 2
     densest = (np.searchsorted(cumulative, 0.99) + 1) * top / BINS
@@ -121,7 +120,7 @@ def _colours(grid: Grid, key: Key, mode: Mode | None) -> np.ndarray:
     if mode == "mix":
         return _tone(blend(grid.counts, lit, key.colours), levels(total))
     if key.kind == "classes":
-        return _tone(key.colours[top], levels(total))
+        return _tone(key.colours.take(top, axis=0), levels(total))
     assert grid.sums is not None
     measured = grid.counts[..., 0].reshape(-1)[lit]
     mean = grid.sums.reshape(-1)[lit] / np.where(measured > 0, measured, 1)
