@@ -10,8 +10,8 @@ ROOT = Path(__file__).parents[1]
 
 
 def name(requirement: str) -> str:
-    """Of a requirement, as PyPI writes it; conda-forge has underscores in some."""
-    return re.split(r"[\[<>=!; ]", requirement)[0].replace("_", "-")
+    """Of a requirement, as PyPI writes it; conda-forge has underscores in some, and another name for one."""
+    return re.split(r"[\[<>=!; ]", requirement)[0].replace("_", "-").replace("python-isal", "isal")
 
 
 def conda() -> dict[str, str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from isal import isal_zlib
 from PIL import Image
 
 from ..datasets import load
@@ -136,10 +137,10 @@ def images_of(run: Run, data_dir: str | Path | None = None) -> Images | None:
 
 
 def encode(image: Image.Image) -> bytes:
-    """A grey or RGB image as PNG, quickly: four times as fast as Pillow does it, and a third smaller for maps.
+    """A grey or RGB image as PNG, quickly: several times as fast as Pillow does it, and smaller for maps.
 
     Pillow tries five filters on each row, which pays for photographs. A map is flat colours on paper, and without a
-    filter equal pixels stay equal.
+    filter equal pixels stay equal. ISA-L deflates them in a quarter of zlib's time.
     """
     if image.mode not in ("L", "RGB"):
         image = image.convert("RGB")
@@ -148,8 +149,7 @@ def encode(image: Image.Image) -> bytes:
     rows = np.zeros((image.height, pixels.shape[1] + 1), np.uint8)  # the byte before each row says: no filter
     rows[:, 1:] = pixels
     head = struct.pack(">2I5B", image.width, image.height, 8, kind, 0, 0, 0)
-    squeeze = zlib.compressobj(level=1, memLevel=9)
-    body = squeeze.compress(rows.data) + squeeze.flush()
+    body = isal_zlib.compress(rows.data, 2)
     return b"\x89PNG\r\n\x1a\n" + b"".join(map(_chunk, (b"IHDR", b"IDAT", b"IEND"), (head, body, b"")))
 
 
