@@ -80,9 +80,9 @@ class MapPane:
     def _sources(self) -> None:
         blank = np.zeros((1, 1), np.uint32)
         self.image = ColumnDataSource({"image": [blank], "x": [0], "y": [0], "dw": [1], "dh": [1]}, syncable=False)
-        self.wire = ColumnDataSource({"png": [], "x": [], "y": [], "dw": [], "dh": [], "turn": []})
+        self.wire = ColumnDataSource({name: [] for name in ("png", "x", "y", "dw", "dh", "names", "turn")})
         self.asked = ColumnDataSource({name: [] for name in ("x0", "x1", "y0", "y1", "ratio", "turn")})
-        self.names = ColumnDataSource({"x": [], "y": [], "text": []})
+        self.names = ColumnDataSource({"x": [], "y": [], "text": []}, syncable=False)
         self.rings = ColumnDataSource({"x": [], "y": [], "size": []})
         self.tips = ColumnDataSource({name: [] for name in SAID})
         self.at = ColumnDataSource({"x": [], "y": []})
@@ -135,7 +135,7 @@ class MapPane:
         for axis in (plot.x_range, plot.y_range):
             axis.js_on_change("start", ask)
             axis.js_on_change("end", ask)
-        told = {"wire": self.wire, "image": self.image, "asked": self.asked, "ask": ask}
+        told = {"wire": self.wire, "image": self.image, "names": self.names, "asked": self.asked, "ask": ask}
         self.wire.js_on_change("data", CustomJS(args=told, code=DECODE))
         plot.on_event(SelectionGeometry, self._shape)
         plot.on_event(Tap, lambda event: self._pointed(event.x, event.y, self.unit(), True))
@@ -227,8 +227,6 @@ class MapPane:
         if frame is None:
             return None
         self._drawn = (*window, self._ratio)
-        text, x, y = zip(*frame.names, strict=True) if frame.names else ((), (), ())
-        self.names.data = {"x": list(x), "y": list(y), "text": list(text)}
         self._moved(view, frame)
         return None
 
@@ -236,9 +234,9 @@ class MapPane:
         """Send a picture; without one the page only learns that its question was heard."""
         x0, x1, y0, y1 = window
         self._turn += 1
-        png = None if frame is None else np.frombuffer(frame.png, np.uint8)
+        png, names = (None, ()) if frame is None else (np.frombuffer(frame.png, np.uint8), frame.names)
         place = {"x": [x0], "y": [y0], "dw": [x1 - x0], "dh": [y1 - y0]}
-        self.wire.data = {"png": [png], **place, "turn": [self._turn]}
+        self.wire.data = {"png": [png], **place, "names": [list(map(list, names))], "turn": [self._turn]}
 
     def _resized(self, **told: int | None) -> None:
         """Keep the middle and the scale, so that one unit stays as long on both axes."""
