@@ -72,7 +72,7 @@ class Session:
         self.first = 1e3 * (seconds() - start)
         self.page.wait_for_timeout(1500)
         self.page.evaluate(WATCH)
-        box = self.page.locator(".bk-Figure").first.bounding_box()
+        box = self.page.locator(".bk-Plot").first.bounding_box()
         assert box is not None
         self.box = box
 

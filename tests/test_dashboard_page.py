@@ -141,7 +141,7 @@ def tab(page: Page, name: str) -> None:
 
 
 def box(page: Page, which: int = 0) -> tuple[float, float, float, float]:
-    area = page.locator(".bk-Figure").nth(which).bounding_box()
+    area = page.locator(".bk-Plot").nth(which).bounding_box()
     assert area is not None
     return area["x"], area["y"], area["width"], area["height"]
 
@@ -330,7 +330,7 @@ def test_compares_two_runs_with_one_selection(page: Page, browser: Browser) -> N
     tab(page, "compare")
     page.locator("[data-key=other]").select_option(index=1)
     wait(page, "rows in common")
-    page.locator(".bk-Figure").nth(1).wait_for()
+    page.locator(".bk-Plot").nth(1).wait_for()
     page.locator("[data-key=moved]").click()
     page.wait_for_function("location.search.includes('colour=displacement')")
     tool(page, "b", "box")

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import parse_qsl
 
 import numpy as np
 import pandas as pd
 import pytest
+from bokeh.core.validation import check_integrity
+from bokeh.document import Document
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gpu_pipeline.dashboard import making, side, views
+from gpu_pipeline.dashboard.app import page
 from gpu_pipeline.dashboard.contrast import contrast, ink_on
+from gpu_pipeline.dashboard.exports import Exports
 from gpu_pipeline.dashboard.files import OpenFile
 from gpu_pipeline.dashboard.frame import draw_frame
 from gpu_pipeline.dashboard.opened import Opened
@@ -74,6 +79,16 @@ def square() -> Opened:
         }
     )
     return Opened("square", points)
+
+
+def test_bokeh_finds_no_fault_in_a_page(store: Path) -> None:
+    """The server does not look for faults at each page that is opened."""
+    document = Document()
+    with ThreadPoolExecutor(1) as pool:
+        document.add_root(page(store, pool=pool, exports=Exports()).get_root(document))
+    found = check_integrity(set(document.models))
+    assert not found.error
+    assert not found.warning
 
 
 def test_address_gives_the_same_view() -> None:

@@ -1,4 +1,4 @@
-"""The map in the page: a Bokeh figure whose picture the server draws anew as a person moves it."""
+"""The map in the page: a Bokeh plot whose picture the server draws anew as a person moves it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,17 @@ from bokeh.models import (
     BoxSelectTool,
     ColumnDataSource,
     CustomJS,
+    ImageRGBA,
+    ImageURL,
     LassoSelectTool,
     PanTool,
+    Plot,
     Range1d,
+    Scatter,
+    Text,
+    Toolbar,
     WheelZoomTool,
 )
-from bokeh.plotting import figure
 
 from ..render import View
 from .frame import Frame
@@ -74,8 +79,8 @@ class MapPane:
         self.size = (0, 0)
         self._told: dict[str, int | None] = {"width": 0, "height": 0}
         self._sources()
-        self.figure = self._figure()
-        self.pane = pn.pane.Bokeh(self.figure, sizing_mode="stretch_both", css_classes=["map"], min_height=200)  # type: ignore[no-untyped-call]
+        self.plot = self._plot()
+        self.pane = pn.pane.Bokeh(self.plot, sizing_mode="stretch_both", css_classes=["map"], min_height=200)  # type: ignore[no-untyped-call]
 
     def _sources(self) -> None:
         blank = np.zeros((1, 1), np.uint32)
@@ -89,48 +94,29 @@ class MapPane:
         self.asked.on_change("data", lambda attr, old, new: self._answer())
         self.at.on_change("data", lambda attr, old, new: self._hovered())
 
-    def _figure(self) -> Any:
+    def _plot(self) -> Any:
         self.tools = {
             "pan": PanTool(),
             "box": BoxSelectTool(continuous=False, renderers=[]),
             "lasso": LassoSelectTool(continuous=False, renderers=[]),
         }
         wheel = WheelZoomTool()
-        # Bokeh's own list of types lacks some of these.
-        options: dict[str, Any] = {
-            "tools": [*self.tools.values(), wheel],
-            "active_scroll": wheel,
-            "active_drag": self.tools["pan"],
-            "toolbar_location": None,
-        }
-        plot: Any = figure(
+        # A plain plot, and not `bokeh.plotting.figure`, which has axes and three variants of each glyph: all that is
+        # in a page is walked through several times before it is sent.
+        plot: Any = Plot(
             x_range=Range1d(start=0, end=1),
             y_range=Range1d(start=0, end=1),
+            title=None,
+            toolbar=Toolbar(tools=[*self.tools.values(), wheel], active_scroll=wheel, active_drag=self.tools["pan"]),
+            toolbar_location=None,
             sizing_mode="stretch_both",
             min_border=0,
             outline_line_color=None,
-            output_backend="canvas",
-            **options,
+            background_fill_color="#ffffff",
+            border_fill_color="#ffffff",
         )
-        plot.axis.visible = False
-        plot.grid.visible = False
-        plot.background_fill_color = plot.border_fill_color = "#ffffff"
-        plot.image_rgba("image", "x", "y", "dw", "dh", source=self.image)
-        plot.text(
-            "x", "y", "text", source=self.names, text_align="center", text_baseline="middle", text_color="#17191f",
-            text_font_size="15px", text_font_style="bold", background_fill_color="#ffffff", background_fill_alpha=0.78,
-            padding=3, border_radius=4,
-        )  # fmt: skip
-        for colour, width in (("#ffffff", 5), (RING, 2.5)):
-            plot.scatter("x", "y", size="size", source=self.rings, fill_color=None, line_color=colour, line_width=width)
-        plot.text(
-            "x", "text_y", "text", source=self.tips, text_align="center", text_baseline="middle", text_color="#17191f",
-            text_font_size="13px", background_fill_color="#ffffff", background_fill_alpha=0.94, padding=4,
-            border_line_color="#767676", border_radius=3,
-        )  # fmt: skip
-        plot.image_url(
-            "url", "x", "image_y", "w", "h", source=self.tips, w_units="screen", h_units="screen", anchor="center"
-        )
+        for source, glyph in self._glyphs():
+            plot.add_glyph(source, glyph)
         ask = CustomJS(args={"x": plot.x_range, "y": plot.y_range, "asked": self.asked, "sharpest": SHARPEST}, code=ASK)
         for axis in (plot.x_range, plot.y_range):
             axis.js_on_change("start", ask)
@@ -147,20 +133,42 @@ class MapPane:
         plot.on_change("inner_height", lambda attr, old, new: self._resized(height=new))
         return plot
 
+    def _glyphs(self) -> list[tuple[ColumnDataSource, Any]]:
+        """What is drawn, from the lowest up, and where it comes from."""
+        # Bokeh's own types know neither a field's unit nor all names of an anchor.
+        middle: dict[str, Any] = {"text_align": "center", "text_baseline": "middle", "text_color": "#17191f"}
+        sides: dict[str, Any] = {side: {"field": side, "units": "screen"} for side in ("w", "h")} | {"anchor": "center"}
+        name, said = (Text(background_fill_color="#ffffff", x="x", text="text", **middle) for _ in range(2))
+        name.update(y="y", text_font_size="15px", text_font_style="bold", background_fill_alpha=0.78)
+        name.update(padding=3, border_radius=4)
+        said.update(y="text_y", text_font_size="13px", background_fill_alpha=0.94, border_line_color="#767676")
+        said.update(padding=4, border_radius=3)
+        rim, ring = (Scatter(x="x", y="y", size="size", fill_color=None) for _ in range(2))
+        rim.update(line_color="#ffffff", line_width=5)
+        ring.update(line_color=RING, line_width=2.5)
+        return [
+            (self.image, ImageRGBA(image="image", x="x", y="y", dw="dw", dh="dh")),
+            (self.names, name),
+            (self.rings, rim),
+            (self.rings, ring),
+            (self.tips, said),
+            (self.tips, ImageURL(url="url", x="x", y="image_y", **sides)),
+        ]
+
     def choose_tool(self, name: str) -> None:
         """Make dragging move the map, or draw a box or a lasso."""
-        self.figure.toolbar.active_drag = self.tools[name]
+        self.plot.toolbar.active_drag = self.tools[name]
 
     def unit(self) -> float:
         """Length of a pixel in the map's units."""
-        return float(self.figure.x_range.end - self.figure.x_range.start) / max(self.size[0], 1)
+        return float(self.plot.x_range.end - self.plot.x_range.start) / max(self.size[0], 1)
 
     def refresh(self) -> None:
         """Draw anew what is in view, once at the next moment that the document is free."""
         self._drawn = ()
         if not self._waiting and min(self.size) > 0:
             self._waiting = True
-            document = pn.state.curdoc or self.figure.document
+            document = pn.state.curdoc or self.plot.document
             document.add_next_tick_callback(self._refresh)
 
     def _refresh(self) -> None:
@@ -169,13 +177,13 @@ class MapPane:
 
     def window(self) -> tuple[float, float, float, float]:
         """The window now: x0, x1, y0, y1."""
-        x, y = self.figure.x_range, self.figure.y_range
+        x, y = self.plot.x_range, self.plot.y_range
         return x.start, x.end, y.start, y.end
 
     def look_at(self, view: View) -> None:
         """Go to a window."""
-        self.figure.x_range.update(start=view.x_range[0], end=view.x_range[1])
-        self.figure.y_range.update(start=view.y_range[0], end=view.y_range[1])
+        self.plot.x_range.update(start=view.x_range[0], end=view.x_range[1])
+        self.plot.y_range.update(start=view.y_range[0], end=view.y_range[1])
         self.refresh()
 
     def show_all(self) -> None:

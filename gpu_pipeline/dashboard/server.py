@@ -148,12 +148,15 @@ def make_server(
     allowed = origins(address, port, allow_websocket_origin)
     make_threads_safe(num_threads)
     import panel as pn
+    from bokeh.settings import settings
 
     from .app import page
     from .exports import PLACE, ExportHandler, Exports
     from .login import Provider, passwords
     from .monitor import Figures, MetricsHandler, registry
 
+    # It looks at all models of each new page, which are the same for all; a test does.
+    settings.perform_document_validation = False
     figures = Figures(store, lambda: len(server.get_sessions()))
     threads = THREADS if num_threads is None else num_threads or os.cpu_count()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="dashboard")

@@ -38,7 +38,9 @@ class Upload(JSComponent):  # type: ignore[misc]
     accept = param.String(",".join(SUFFIXES))
     piece = param.Integer(PIECE)
 
-    _esm = (HERE / "upload.js").read_text(encoding="utf-8")
+    _bundle = (
+        HERE / "upload.js"
+    )  # as it is: Panel would have the browser look through `_esm` for TypeScript, once a part
     _stylesheets = [(HERE / "style.css").read_text(encoding="utf-8")]  # noqa: RUF012
 
     def __init__(
