@@ -132,6 +132,14 @@ def tone(colour, level, paper, palest, darkening):  # type: ignore[no-untyped-de
 
 
 @kernel
+def mark_out(codes, mask, rows, ink):  # type: ignore[no-untyped-def]
+    """Give another ink to the points that are not in a mask, (n,) bool of which point i has place rows[i]."""
+    for i in range(len(codes)):
+        if not mask[rows[i]]:
+            codes[i] = ink
+
+
+@kernel
 def blocks(counts, lit, size):  # type: ignore[no-untyped-def]
     """Counts of (height, width, inks) summed over square blocks of pixels, those at the far edges cut off."""
     height, width, inks = counts.shape

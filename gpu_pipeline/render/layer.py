@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..errors import InputError, unknown_name
 from . import device, device_table
+from .counting import mark_out
 from .device import DeviceLayer
 from .device_table import check_finite
 from .key import Key, class_key, classes_of, is_quantity, limits_of
@@ -167,7 +168,10 @@ def mark(layer: Layer | DeviceLayer, selected: Any = None, shown: Any = None) ->
                 raise InputError(
                     f"the mask is of {len(mask):,} points and the map has {len(codes):,}: give one for each."
                 )
-            codes[~(mask if layer.order is None else mask[layer.order.rows])] = ink
+            if layer.order is None:
+                codes[~mask] = ink
+            else:
+                mark_out(codes, np.asarray(mask), layer.order.rows, ink)
     columns = {name: layer.frame[name].to_numpy() for name in layer.frame if name != "ink"}
     return replace(layer, frame=pd.DataFrame({**columns, "ink": _inks(codes, n + 2)}, copy=False), marked=True)
 
