@@ -54,7 +54,6 @@ def test_each_point_has_its_own_image(run: Run, tmp_path: Path) -> None:
     whole = load("digits").X
     expected = 255 - whole[stored.points["row"].to_numpy()].reshape(-1, 28, 28)  # dark ink on white
     assert (found.pixels == expected).all()
-    assert (found.ink([3, 1]) == 255 - expected[[3, 1]]).all()
     assert (opened(found.png(7)) == expected[7]).all()
     big = opened(found.png(7, 3))
     assert big.shape == (84, 84)
@@ -125,15 +124,6 @@ def test_a_sheet_has_each_image_in_its_place(four: Images) -> None:
     assert four.sheet(np.array([2, 4])).size == (8, 2)
 
 
-def test_the_mean_image(four: Images) -> None:
-    mean = four.mean(np.array([True, False, False, True, True]))
-    assert mean is not None
-    assert (np.asarray(mean) == 23).all()  # (0 + 30 + 40) / 3
-    assert four.mean(np.zeros(5, bool)) is None
-    large = Images(np.full((9000, 2, 2), 250, np.uint8))
-    assert np.asarray(large.mean(np.ones(9000, bool))).tolist() == [[250, 250], [250, 250]]
-
-
 @pytest.mark.parametrize(
     ("ask", "words"),
     [
@@ -143,8 +133,6 @@ def test_the_mean_image(four: Images) -> None:
         (lambda i: i.sheet([0], scale=1000), "enlarged 1000 times"),
         (lambda i: i.sheet([0, 9]), "no such point"),
         (lambda i: i.sheet([0], columns=0), "0 columns"),
-        (lambda i: i.ink([-2]), "no such point"),
-        (lambda i: i.mean(np.ones(4, bool)), "over 4 points, not 5"),
     ],
 )
 def test_what_cannot_be_shown(four: Images, ask: Any, words: str) -> None:

@@ -51,17 +51,6 @@ class Images:
         self._check([position], scale)
         return encode(_enlarged(self.pixels[position], scale))
 
-    def ink(self, positions: Sequence[int] | np.ndarray) -> np.ndarray:
-        """How much ink each pixel of some images has, (m, height, width) uint8, 0 for paper: a mask to paint through.
-
-        Raises
-        ------
-        InputError
-            If there is no such point.
-        """
-        self._check(positions, 1)
-        return np.asarray(255 - self.pixels[np.asarray(positions, dtype=np.int64)])
-
     def sheet(self, positions: Sequence[int] | np.ndarray, columns: int = 10, scale: int = 1) -> Image.Image:
         """Images side by side, row by row, with a gap between them.
 
@@ -94,24 +83,6 @@ class Images:
             paper[i // columns, :height, i % columns, :width] = image
         flat = paper.reshape(rows * (height + gap), columns * (width + gap))
         return _enlarged(flat[: flat.shape[0] - gap, : flat.shape[1] - gap], scale)
-
-    def mean(self, mask: np.ndarray) -> Image.Image | None:
-        """The mean image of the selected points; None if none is selected.
-
-        Parameters
-        ----------
-        mask
-            (n,) bool.
-        """
-        if len(mask) != len(self.pixels):
-            raise InputError(f"the selection is over {len(mask):,} points, not {len(self.pixels):,}: start a new one.")
-        positions = np.flatnonzero(mask)
-        if not len(positions):
-            return None
-        total = np.zeros(self.pixels.shape[1:], np.int64)
-        for start in range(0, len(positions), 4096):
-            total += self.pixels[positions[start : start + 4096]].sum(axis=0, dtype=np.int64)
-        return Image.fromarray(np.rint(total / len(positions)).astype(np.uint8))
 
     def _check(self, positions: Sequence[int] | np.ndarray, scale: int) -> None:
         n = len(self.pixels)
