@@ -45,7 +45,7 @@ check: $(VENV)/installed-dev
 	$(BIN)/mypy gpu_pipeline
 
 test: check
-	$(BIN)/pytest --numprocesses auto $(TESTS)
+	$(BIN)/pytest --numprocesses auto --dist worksteal $(TESTS)
 
 bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks run quick
