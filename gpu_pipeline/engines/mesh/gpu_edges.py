@@ -61,7 +61,8 @@ def symmetrize(device: Device, indices: Any, distances: Any, perplexity: float, 
         "fill_lonely", len(items), np.int64(len(items)), width, scale, items, indices, p, place, first, indptr, pairs
     )
     values = pairs.view(np.float32)[:, 1]
-    logs = xp.log(xp.maximum(values, np.float32(1e-38)))
+    # The least number that CuPy's kernels do not take for zero, whose logarithm times zero would be no number.
+    logs = xp.log(xp.maximum(values, np.finfo(np.float32).tiny))
     return Edges(indptr, pairs, float(device.get((values * logs).sum(dtype=np.float64))))
 
 
