@@ -130,11 +130,16 @@ class Kernels:
         getattr(self._library, f"launch_{kernel}")(grid, block, pointers)
 
 
+def nvcc(architecture: str) -> list[str]:
+    """CUDA's own compiler with the options that CuPy adds to ours, of which `-ftz` changes what is computed."""
+    return ["nvcc", f"-arch=sm_{architecture}", "-std=c++17", "-ftz=true"]
+
+
 def spills(program: Program, architecture: str, folder: Path) -> list[tuple[str, str, str]]:
     """Bytes of stack frame, spill stores and spill loads of each function, by CUDA's own compiler for a GPU."""
     code = folder / "kernels.cu"
     code.write_text(program.source, encoding="utf-8")
-    command = ["nvcc", f"-arch=sm_{architecture}", "-std=c++17", "-cubin", "-Xptxas", "-v", "-Werror", "all-warnings"]
+    command = [*nvcc(architecture), "-cubin", "-Xptxas", "-v", "-Werror", "all-warnings"]
     ended = subprocess.run(
         [*command, str(code), "-o", str(folder / "kernels.cubin")], capture_output=True, text=True, check=False
     )

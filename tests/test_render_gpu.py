@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import missing
-from cuda_host import Kernels, Program, compiler, signatures, spills
+from cuda_host import Kernels, Program, compiler, nvcc, signatures, spills
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -354,13 +354,13 @@ def test_kernels_compile_for_gpus_without_spills_or_fused_pixels(architecture: s
         pytest.skip("nvcc is not installed")
     assert set(spills(PROGRAM, architecture, tmp_path)) == {("0", "0", "0")}
     ptx = tmp_path / "kernels.ptx"
-    command = ["nvcc", f"-arch=sm_{architecture}", "-std=c++17", "-ptx", str(tmp_path / "kernels.cu"), "-o", str(ptx)]
-    subprocess.run(command, check=True)
+    subprocess.run([*nvcc(architecture), "-ptx", str(tmp_path / "kernels.cu"), "-o", str(ptx)], check=True)
     text = ptx.read_text()
     assert len(re.findall(r"\.entry count_", text)) == len(there.KERNELS)
     assert "mul.rn.f64" in text
     assert "add.rn.f64" in text
     assert "fma." not in text
+    assert ".ftz" not in text
 
 
 @pytest.mark.gpu

@@ -137,7 +137,7 @@ class MapPane:
         """What is drawn, from the lowest up, and where it comes from."""
         # Bokeh's own types know neither a field's unit nor all names of an anchor.
         middle: dict[str, Any] = {"text_align": "center", "text_baseline": "middle", "text_color": "#17191f"}
-        sides: dict[str, Any] = {side: {"field": side, "units": "screen"} for side in ("w", "h")} | {"anchor": "center"}
+        shown: dict[str, Any] = {side: {"field": side, "units": "screen"} for side in ("w", "h")} | {"anchor": "center"}
         name, said = (Text(background_fill_color="#ffffff", x="x", text="text", **middle) for _ in range(2))
         name.update(y="y", text_font_size="15px", text_font_style="bold", background_fill_alpha=0.78)
         name.update(padding=3, border_radius=4)
@@ -152,7 +152,7 @@ class MapPane:
             (self.rings, rim),
             (self.rings, ring),
             (self.tips, said),
-            (self.tips, ImageURL(url="url", x="x", y="image_y", **sides)),
+            (self.tips, ImageURL(url="url", x="x", y="image_y", **shown)),
         ]
 
     def choose_tool(self, name: str) -> None:

@@ -26,9 +26,8 @@ class Piece(JSComponent):  # type: ignore[misc]
     fetch = param.String("", doc="Address of a file that the browser is to fetch.")
     theme = param.String("", doc="light, dark, or empty for what the browser prefers.")
 
-    _bundle = (
-        HERE / "piece.js"
-    )  # as it is: Panel would have the browser look through `_esm` for TypeScript, once a part
+    # As it is: what is in `_esm` Panel has the browser look through for TypeScript, once for each part.
+    _bundle = HERE / "piece.js"
     _stylesheets = [(HERE / "style.css").read_text(encoding="utf-8")]  # noqa: RUF012
 
     def __init__(self, answer: Answer, **params: Any) -> None:

@@ -38,9 +38,7 @@ class Upload(JSComponent):  # type: ignore[misc]
     accept = param.String(",".join(SUFFIXES))
     piece = param.Integer(PIECE)
 
-    _bundle = (
-        HERE / "upload.js"
-    )  # as it is: Panel would have the browser look through `_esm` for TypeScript, once a part
+    _bundle = HERE / "upload.js"
     _stylesheets = [(HERE / "style.css").read_text(encoding="utf-8")]  # noqa: RUF012
 
     def __init__(

@@ -61,7 +61,7 @@ def shade(grid: Grid, key: Key, mode: Mode | None = None) -> Image.Image:
     """
     height, width, _ = grid.counts.shape
     row = np.tile(np.array(BACKGROUND, np.uint8), width)  # a row at once, for NumPy fills three bytes at a time slowly
-    image = np.broadcast_to(row, (height, 3 * width)).copy().reshape(-1, 3)
+    image = np.tile(row, height).reshape(-1, 3)
     if grid.rest is not None:
         amount = grid.rest.reshape(-1)
         lit = np.flatnonzero(amount)
