@@ -280,8 +280,7 @@ def test_selection_shows_images_statistics_and_exports(page: Page, tmp_path: Pat
     wait(page, "Against the rest")
     first = page.locator("img.sheet").get_attribute("src")
     page.get_by_role("button", name="Draw others").click()
-    page.wait_for_timeout(800)
-    assert page.locator("img.sheet").get_attribute("src") != first
+    page.locator(f"img.sheet:not([src='{first}'])").wait_for()
     for kind, read in (("CSV", pd.read_csv), ("Parquet", pd.read_parquet)):
         with page.expect_download() as download:
             page.get_by_text(f"Export {kind}").click()
