@@ -18,6 +18,7 @@ from mesh_host import MESH, Host
 from scipy.sparse import csr_matrix
 from scipy.spatial.distance import cdist
 
+from gpu_pipeline.engines import columns
 from gpu_pipeline.engines.mesh import affinities, cpu, gpu_edges, gpu_neighbors, gpu_pca, gpu_tsne
 from gpu_pipeline.engines.mesh.gpu_device import KERNELS, source
 from gpu_pipeline.engines.mesh.gpu_edges import Edges
@@ -79,7 +80,7 @@ def test_driver_and_kernels_name_the_same() -> None:
     assert set(signatures(source())) == set(KERNELS)
     for lanes, block in KERNELS.values():
         assert block % max(lanes, 32) == 0
-        assert lanes <= 32
+        assert lanes in (block, 1, 8, 16, 32)  # A row is done by a block, or by lanes of one warp.
 
 
 # The spans of a start, of early exaggeration, of a map of few points and of a wide one; errors of the force are those
@@ -238,6 +239,22 @@ def test_renumbering_moves_rows_and_columns(device: Host) -> None:
     np.testing.assert_allclose(optimization.embedding(), before, atol=1e-6)
     assert optimization.divergence(None) == pytest.approx(kl, rel=1e-9)
     assert not np.array_equal(optimization.order, numbers(150))
+
+
+@pytest.mark.parametrize("n", [1, 2, 1023, 1024, 5000])
+def test_extent_is_mean_least_and_greatest(device: Host, n: int) -> None:
+    points = (np.random.default_rng(0).normal(size=(n, 2)) * [1, 1e6] + [-50, 3]).astype(np.float32)
+    expected = [points.mean(axis=0, dtype=np.float64), points.min(axis=0), points.max(axis=0)]
+    np.testing.assert_allclose(gpu_edges.extent(device, points), expected, rtol=1e-14)
+    points[n // 2, 1] = np.nan
+    assert np.isfinite(gpu_edges.extent(device, points)[0]).tolist() == [True, False]
+
+
+@pytest.mark.parametrize(("n", "width"), [(1, 3), (255, 1), (256, 2), (1000, 50)])
+def test_means_of_columns(n: int, width: int) -> None:
+    X = (1000 + np.random.default_rng(0).normal(size=(n, width))).astype(np.float32)
+    np.testing.assert_allclose(columns.means(np, X), X.mean(axis=0, dtype=np.float64), rtol=1e-15)
+    assert columns.means(np, X).dtype == np.float64
 
 
 def test_mortons_curve_by_hand(device: Host) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from .. import methods
 from ..errors import EngineFailed, Unavailable, Unsupported
 from . import Output, Report, probe, rapids_settings, silent
+from .columns import means
 from .failure import check_memory, guarded
 
 DEVICE = "gpu"
@@ -203,7 +204,9 @@ def _search(X: Any, k: int) -> tuple[Any, Any]:
 
 def _centred(X: Any) -> Any:
     """The rows around their mean: cuML's |x|^2 + |y|^2 - 2xy in float32 loses digits far from the origin."""
-    return X - X.mean(axis=0)
+    import cupy
+
+    return X - means(cupy, X).astype(X.dtype)
 
 
 def _rows(X: Any) -> Any:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 KERNELS = {
+    "extent": (1024, 1024),
     "spread": (16, 128),
     "density": (1, 256),
     "convolve": (1, 256),
@@ -62,7 +63,7 @@ class Device(Protocol):
         """The real transform from `padded` to `spectrum`, and the one back to `potential`, not divided by its size."""
 
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
-        """The work as something that can be started again at little cost: a CUDA graph, where there is one."""
+        """The work as something that can be started again at little cost: a CUDA graph, where one could be recorded."""
 
     def put(self, array: np.ndarray) -> Any:
         """An array of the host on the device."""

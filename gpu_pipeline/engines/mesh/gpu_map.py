@@ -16,7 +16,7 @@ import numpy as np
 from ...errors import EngineFailed
 from . import FORCE_ROWS, KL_ROWS, in_rows
 from .gpu_device import Device
-from .gpu_edges import Edges, morton, renumbered
+from .gpu_edges import Edges, extent, morton, renumbered
 from .gpu_grid import influence, roomy
 from .grid import Grid, fit, spacings
 
@@ -132,7 +132,7 @@ class Map:
     def embedding(self) -> Any:
         """The map in the order of the rows, its mean at zero, on the device."""
         result = self._device.xp.empty_like(self.points)
-        result[self.order] = self.points - self._mean()
+        result[self.order] = self.points - extent(self._device, self.points)[0].astype(np.float32)
         return result
 
     def snapshot(self) -> Callable[[], np.ndarray]:
@@ -152,9 +152,6 @@ class Map:
             "step": self._step,
         }
 
-    def _mean(self) -> Any:
-        return self.points.mean(axis=0, dtype=np.float64).astype(np.float32)
-
     def _renumber(self) -> None:
         """Put the points in the order of the map, so that neighbours lie close in memory."""
         order = morton(self._device, self.points)
@@ -165,9 +162,11 @@ class Map:
 
     def _prepare(self) -> tuple[int, int]:
         """Move the map's mean to zero, see that a grid is under it, and spread the charges; the grid's sides."""
-        points, xp = self.points, self._device.xp
-        points -= self._mean()
-        low, high = self._device.get(xp.stack([points.min(axis=0), points.max(axis=0)]))
+        points = self.points
+        found = extent(self._device, points).astype(np.float32)
+        points -= found[0]
+        mean, low, high = self._device.get(found)
+        low, high = low - mean, high - mean
         if not np.isfinite(high - low).all():
             raise EngineFailed("the map grew beyond all bounds: lower the learning rate")
         if self._laid is None or not self._laid.holds(low, high):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import Unsupported
+from ..columns import means
 from .gpu_device import Device
 
 TILE = 2**26
@@ -66,7 +67,7 @@ def find(device: Device, X: Any, k: int, one_pass: bool | None = None) -> tuple[
         If there is no room for so many neighbours.
     """
     xp, (n, width) = device.xp, X.shape
-    X = xp.ascontiguousarray(X - X.mean(axis=0, dtype=np.float64).astype(np.float32))
+    X = xp.ascontiguousarray(X - means(xp, X).astype(np.float32))
     halves = (X * X).sum(axis=1) / np.float32(2)
     # Zeros: rows whose squares overflow have no neighbours, and must not name places outside the data.
     best = xp.zeros((n, k), np.uint64)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..columns import means
 from .gpu_device import Device
 
 EXACT_COLUMNS = 2_000
@@ -52,7 +53,7 @@ def components(device: Device, X: Any, count: int, seed: int) -> Components:
     Halko, Martinsson & Tropp 2011, doi:10.1137/090771806.
     """
     xp, (n, width) = device.xp, X.shape
-    mean = X.mean(axis=0, dtype=np.float64)
+    mean = means(xp, X)
     exact = width <= EXACT_COLUMNS or 4 * count > width
     if exact:
         values, vectors = xp.linalg.eigh(_covariance(device, X, mean, None) / max(n - 1, 1))

@@ -60,6 +60,36 @@ __device__ float3 interpolate(const float* potential, Spot spot, int pitch, cons
     return make_float3(s, along, across);
 }
 
+// Mean, least and greatest of the points along both axes, rows of two, by one block. Where a point is no number the mean is
+// none either.
+extern "C" __launch_bounds__(1024, 1) __global__ void extent(int n, const float2* points, double* result) {
+    __shared__ double parts[32][6];
+    const int lanes = LANES(32), groups = blockDim.x / lanes;
+    double sum_x = 0.0, sum_y = 0.0;
+    float2 low = points[0], high = low;
+#pragma unroll 4
+    for (int i = threadIdx.x; i < n; i += blockDim.x) {
+        const float2 point = points[i];
+        sum_x += (double)point.x;
+        sum_y += (double)point.y;
+        low = make_float2(fminf(low.x, point.x), fminf(low.y, point.y));
+        high = make_float2(fmaxf(high.x, point.x), fmaxf(high.y, point.y));
+    }
+    const double found[6] = {together(sum_x, lanes), together(sum_y, lanes), least_of(low.x, lanes),
+                             least_of(low.y, lanes), -least_of(-high.x, lanes), -least_of(-high.y, lanes)};
+    if (lane_of(lanes) == 0)
+        for (int i = 0; i < 6; i++) parts[threadIdx.x / lanes][i] = found[i];
+    __syncthreads();
+    for (int i = threadIdx.x; i < 6; i += blockDim.x) {
+        double value = parts[0][i];
+        for (int group = 1; group < groups; group++) {
+            const double other = parts[group][i];
+            value = i < 2 ? value + other : i < 4 ? fmin(value, other) : fmax(value, other);
+        }
+        result[i] = i < 2 ? value / n : value;
+    }
+}
+
 // Charges of all points, which all lie on the grid.
 extern "C" __global__ void spread(int n, int mx, int my, const float2* points, const float* constants, u64* charges) {
     const int lanes = LANES(MAP_LANES);
