@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from types import ModuleType
+from typing import NamedTuple, NoReturn
 
 import pytest
 
 from gpu_pipeline.cli import main
+from gpu_pipeline.engines import load
+from gpu_pipeline.errors import Unavailable
 
 
 def pytest_configure() -> None:
@@ -25,6 +29,23 @@ def missing(what: str) -> None:
     if os.environ.get("CI"):
         pytest.fail(f"{what}: in CI this test must run")
     pytest.skip(what)
+
+
+def no_gpu(reason: str) -> NoReturn:
+    """Skip because a GPU cannot be used; with GPU_PIPELINE_REQUIRE_GPU=1 fail."""
+    if os.environ.get("GPU_PIPELINE_REQUIRE_GPU") == "1":
+        pytest.fail(f"GPU_PIPELINE_REQUIRE_GPU is 1, but: {reason}")
+    pytest.skip(reason)
+
+
+def usable(name: str) -> ModuleType:
+    """The engine, unless it needs a GPU that cannot be used; those of the CPU are never skipped."""
+    try:
+        return load(name)
+    except Unavailable as reason:
+        if importlib.import_module(f"gpu_pipeline.engines.{name}").DEVICE == "cpu":
+            raise
+        no_gpu(f"{name}: {reason}")
 
 
 @pytest.fixture(scope="session")

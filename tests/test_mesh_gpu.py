@@ -6,16 +6,16 @@ Each test of `device` runs twice: on this computer, with NumPy's arrays and the 
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
-import os
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from threading import Thread
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import missing
+from conftest import missing, usable
 from cuda_host import compiler
 from mesh_host import Host
 from scipy.spatial.distance import cdist
@@ -29,16 +29,6 @@ from gpu_pipeline.engines.mesh.gpu_device import KERNELS, Device
 from gpu_pipeline.errors import EngineFailed, InputError, Unavailable
 
 
-def engine() -> ModuleType:
-    """The engine on a real GPU, or a skip with the reason."""
-    try:
-        return load("mesh_cuda")
-    except Unavailable as reason:
-        if os.environ.get("GPU_PIPELINE_REQUIRE_GPU") == "1":
-            pytest.fail(f"GPU_PIPELINE_REQUIRE_GPU is 1, but: {reason}")
-        pytest.skip(str(reason))
-
-
 @pytest.fixture(params=["host", pytest.param("cuda", marks=pytest.mark.gpu)])
 def device(request: pytest.FixtureRequest) -> Iterator[Device]:
     if request.param == "host":
@@ -46,7 +36,7 @@ def device(request: pytest.FixtureRequest) -> Iterator[Device]:
             missing("no C++ compiler (g++ or clang++)")
         yield Host()
         return
-    engine()
+    usable("mesh_cuda")
     from gpu_pipeline.engines.mesh import gpu
 
     with gpu.opened() as opened:
@@ -334,7 +324,7 @@ def test_profile_times_every_stage(device: Any) -> None:
 
 @pytest.mark.gpu
 def test_a_graph_gives_the_bytes_of_plain_launches(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine()
+    usable("mesh_cuda")
     from gpu_pipeline.engines.mesh import gpu
 
     settings, maps = methods.TSNE(iterations=200), []
@@ -346,9 +336,39 @@ def test_a_graph_gives_the_bytes_of_plain_launches(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.gpu
+def test_what_another_thread_does_to_the_gpu_changes_no_result() -> None:
+    usable("mesh_cuda")
+    import cupy
+
+    from gpu_pipeline.engines.mesh import gpu
+
+    def wait() -> None:
+        with contextlib.suppress(cupy.cuda.runtime.CUDARuntimeError):  # It may not, while a graph is recorded.
+            cupy.cuda.Device().synchronize()
+
+    def add() -> None:
+        cupy.add(array, 1, out=array)
+
+    def add_while_another_waits() -> None:
+        add()
+        other = Thread(target=wait)
+        other.start()
+        other.join()
+
+    with gpu.opened() as opened:
+        array = cupy.zeros(3)
+        add()
+        graph = opened.record(add)
+        assert graph is not add
+        graph()
+        opened.record(add_while_another_waits)()
+        assert array.tolist() == [3, 3, 3]
+
+
+@pytest.mark.gpu
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
 def test_an_interrupt_and_an_error_free_everything(error: type[BaseException]) -> None:
-    cuda = engine()
+    cuda = usable("mesh_cuda")
     import cupy
 
     X = cuda.put(blobs(20_000, 50))
@@ -368,7 +388,7 @@ def test_an_interrupt_and_an_error_free_everything(error: type[BaseException]) -
 
 @pytest.mark.gpu
 def test_memory_on_the_gpu_is_bounded_by_what_was_said() -> None:
-    cuda = engine()
+    cuda = usable("mesh_cuda")
     import cupy
 
     cupy.get_default_memory_pool().free_all_blocks()
@@ -382,7 +402,7 @@ def test_memory_on_the_gpu_is_bounded_by_what_was_said() -> None:
 def test_two_runs_at_once_are_right() -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    cuda, settings = engine(), methods.TSNE(iterations=150)
+    cuda, settings = usable("mesh_cuda"), methods.TSNE(iterations=150)
 
     def run(X: np.ndarray) -> bytes:
         embedding: np.ndarray = cuda.get(cuda.tsne(cuda.put(X), settings, 0, silent).array)
@@ -396,7 +416,7 @@ def test_two_runs_at_once_are_right() -> None:
 
 @pytest.mark.gpu
 def test_data_far_larger_than_the_gpu_is_refused_with_both_numbers() -> None:
-    cuda = engine()
+    cuda = usable("mesh_cuda")
     import cupy
 
     X = cupy.broadcast_to(cupy.zeros((1, 50), np.float32), (200_000_000, 50))

@@ -132,7 +132,8 @@ def sync() -> None:
     """Wait until the GPU is done."""
     import cupy
 
-    cupy.cuda.Device().synchronize()
+    # Not for all of it, which would end what another thread records as a graph.
+    cupy.cuda.get_current_stream().synchronize()
 
 
 @guarded("PCA")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -44,14 +45,20 @@ def opened() -> Iterator[Cuda]:
             cupy.get_default_pinned_memory_pool().free_all_blocks()
 
 
+@functools.cache
+def _stream(thread: int, gpu: int) -> cupy.cuda.Stream:
+    """A thread's own, as the default one cannot be captured; one for all runs, as CuPy keeps free memory by stream."""
+    return cupy.cuda.Stream(non_blocking=True)
+
+
 class Cuda:
     """The current GPU, see `gpu_device.Device`."""
 
     xp = cupy
 
     def __init__(self) -> None:
-        # Not the default stream, which cannot be captured; it waits for the copies that were begun there.
-        self.stream = cupy.cuda.Stream(non_blocking=True)
+        self.stream = _stream(threading.get_ident(), cupy.cuda.Device().id)
+        # It waits for the copies that were begun on another one.
         self.stream.wait_event(cupy.cuda.get_current_stream().record())
         self._kernels = kernels()
 
@@ -75,9 +82,13 @@ class Cuda:
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
         self.stream.begin_capture()
         try:
-            work()
-        finally:
-            graph = self.stream.end_capture()
+            try:
+                work()
+            finally:
+                graph = self.stream.end_capture()
+        except RuntimeError:
+            # A thread that waits for the whole GPU ends the captures of all. Plain launches do the same work.
+            return work
         return lambda: graph.launch(self.stream)
 
     def timed(self, work: Callable[[], T]) -> tuple[T, float]:
