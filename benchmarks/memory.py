@@ -52,7 +52,8 @@ class DeviceMemory:
     Attributes
     ----------
     above
-        In bytes, above what was taken before; None without a GPU.
+        In bytes, above what was in use before; None without a GPU. What CuPy keeps of earlier work was not in use, but
+        is taken: where the same work was done before, that is what it took.
     """
 
     above: int | None = None
@@ -62,7 +63,10 @@ class DeviceMemory:
 
     def __enter__(self) -> None:
         if self._is_cuda:
-            self._before = self._peak = self._taken()
+            import cupy
+
+            self._peak = self._taken()
+            self._before = self._peak - int(cupy.get_default_memory_pool().free_bytes())
             self._done = threading.Event()
             self._thread = threading.Thread(target=self._watch, daemon=True)
             self._thread.start()

@@ -90,11 +90,15 @@ def _numbers(device: Device, column: Any) -> Any:
     if isinstance(column, pd.Series):
         column = column.to_numpy()
     dtype = getattr(column, "dtype", None)
+    dtype = getattr(dtype, "numpy_dtype", dtype)  # Of a nullable column of cuDF.
     if not isinstance(dtype, np.dtype) or dtype.kind not in "biuf":
         return None
-    if hasattr(column, "to_cupy"):  # cuDF marks what is missing apart, for which whole numbers have no NaN.
-        return column.astype("float64").to_cupy(na_value=np.nan) if column.null_count else column.to_cupy()
-    return device.xp.asarray(column)
+    if not hasattr(column, "to_cupy"):
+        return device.xp.asarray(column)
+    if not column.null_count:
+        return column.astype(dtype).to_cupy()
+    # cuDF marks what is missing apart, for which whole numbers have no NaN; of booleans it makes a third class.
+    return None if dtype.kind == "b" else column.astype(np.float64).to_cupy(na_value=np.nan)
 
 
 def _any_fraction(xp: Any, numbers: Any) -> bool:
