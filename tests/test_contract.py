@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import usable
 from sklearn.metrics import adjusted_rand_score
 
 from gpu_pipeline import methods
@@ -39,16 +40,6 @@ def clouds() -> tuple[np.ndarray, np.ndarray]:
     X = (rng.normal(size=(N, D)) + 10 * labels[:, None]).astype(np.float32)
     X.setflags(write=False)
     return X, labels
-
-
-def usable(name: str) -> ModuleType:
-    """The engine, or a skip with its reason; those of the CPU are never skipped."""
-    try:
-        return load(name)
-    except Unavailable as reason:
-        if module_of(name).DEVICE == "cpu":
-            raise
-        pytest.skip(f"{name}: {reason}")
 
 
 def arrays(engine: ModuleType, output: Output) -> list[np.ndarray]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import no_gpu, usable
 from sklearn import decomposition
 from sklearn.cluster import KMeans as ReferenceKMeans
 from sklearn.datasets import load_digits
@@ -33,12 +34,7 @@ pytestmark = pytest.mark.gpu
 
 @pytest.fixture(scope="module")
 def engine() -> ModuleType:
-    try:
-        return load("rapids")
-    except Unavailable as reason:
-        if os.environ.get("GPU_PIPELINE_REQUIRE_GPU") == "1":
-            pytest.fail(f"GPU_PIPELINE_REQUIRE_GPU is 1, but: {reason}")
-        pytest.skip(str(reason))
+    return usable("rapids")
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +44,15 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_left(engine: ModuleType) -> Iterator[None]:
-    """A test that breaks the GPU shows itself here and not in the next one."""
-    yield
-    engine.sync()
+def gpu() -> Iterator[probe.Gpu]:
+    """The GPU; a test that breaks it shows itself here and not in the next one."""
+    try:
+        found = probe.gpu()
+    except Unavailable as reason:
+        no_gpu(str(reason))
+    cupy = pytest.importorskip("cupy")
+    yield found
+    cupy.cuda.Device().synchronize()
 
 
 def exact(X: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -80,9 +81,8 @@ def divergence(X: np.ndarray, embedding: np.ndarray, perplexity: float = 30.0) -
     return float((P.data * np.log(P.data / (q / q.sum())[P.row, P.col])).sum())
 
 
-def test_the_driver_tells_about_the_gpu(engine: ModuleType) -> None:
+def test_the_driver_tells_about_the_gpu(gpu: probe.Gpu) -> None:
     cupy = pytest.importorskip("cupy")
-    gpu = probe.gpu()
     properties = cupy.cuda.runtime.getDeviceProperties(0)
     assert gpu.name == properties["name"].decode()
     assert gpu.capability == (properties["major"], properties["minor"])
@@ -100,7 +100,7 @@ def test_there_and_back(engine: ModuleType, dtype: type) -> None:
     np.testing.assert_array_equal(back, X)
 
 
-def test_array_algebra_gives_the_same_on_the_gpu(engine: ModuleType) -> None:
+def test_array_algebra_gives_the_same_on_the_gpu() -> None:
     """`rapids_settings` is tested on NumPy; here on CuPy."""
     cupy = pytest.importorskip("cupy")
     rng = np.random.default_rng(0)

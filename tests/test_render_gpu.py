@@ -6,7 +6,6 @@ Each test of `device` runs on this computer, with NumPy's arrays and the kernel 
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -18,12 +17,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import missing
+from conftest import missing, usable
 from cuda_host import Kernels, Program, compiler, nvcc, signatures, spills
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gpu_pipeline.engines import load
 from gpu_pipeline.errors import EngineFailed, InputError, Unavailable
 from gpu_pipeline.render import (
     DeviceLayer,
@@ -66,13 +64,7 @@ def host(backwards: bool = False) -> Host:
 
 
 def gpu() -> Any:
-    """The real GPU, or a skip with the reason."""
-    try:
-        load("mesh_cuda")
-    except Unavailable as reason:
-        if os.environ.get("GPU_PIPELINE_REQUIRE_GPU") == "1":
-            pytest.fail(f"GPU_PIPELINE_REQUIRE_GPU is 1, but: {reason}")
-        pytest.skip(str(reason))
+    usable("mesh_cuda")
     from gpu_pipeline.render.gpu import Cuda
 
     return Cuda()
@@ -84,10 +76,12 @@ def device(request: pytest.FixtureRequest) -> Any:
 
 
 def columns(device: Any, points: pd.DataFrame) -> dict[str, Any]:
-    """Columns of numbers as arrays on the device, the others as they are."""
-    return {
-        str(name): device.xp.asarray(points[name].to_numpy()) if points[name].dtype.kind in "biuf" else points[name]
-        for name in points
+    """Columns of NumPy's numbers as arrays on the device, the others as they are."""
+    numbers = [
+        name for name in points if isinstance(points[name].dtype, np.dtype) and points[name].dtype.kind in "biuf"
+    ]
+    return {str(name): points[name] for name in points} | {
+        str(name): device.xp.asarray(points[name].to_numpy()) for name in numbers
     }
 
 
@@ -219,6 +213,8 @@ def test_a_window_narrower_than_rounding_writes_nowhere_else() -> None:
         np.array(["b", "a", None, "b"], dtype=object),
         pd.Categorical(["lo", "hi", None, "hi"], categories=["lo", "hi", "none"]),
         pd.array([1, None, 2, 1], dtype="Int64"),
+        pd.array([3, 1, 2, 1], dtype="Int64"),
+        pd.array([True, None, False, True], dtype="boolean"),
     ],
     ids=lambda label: str(label.dtype),
 )
@@ -229,6 +225,16 @@ def test_labels_of_any_kind_are_the_cpus_classes(device: Any, label: Any) -> Non
     assert (made.key.names, made.key.counts, made.key.kind) == (layer.key.names, layer.key.counts, layer.key.kind)
     np.testing.assert_array_equal(made.key.colours, layer.key.colours)
     view = View((-0.5, 3.5), (-0.5, 0.5), 4, 1)
+    assert_same(aggregate(made, view), aggregate(layer, view))
+
+
+def test_a_nullable_column_is_a_quantity(device: Any) -> None:
+    points = table(300)
+    points["quality"] = points["quality"].astype("Float32")
+    (layer,), made = prepare(points, colour="quality"), device_table.prepare(device, columns(device, points), "quality")
+    assert made.key.kind == layer.key.kind == "quantity"
+    assert made.key.unmeasured == layer.key.unmeasured > 0
+    view = fit(layer.frame, 20, 20)
     assert_same(aggregate(made, view), aggregate(layer, view))
 
 
@@ -377,13 +383,16 @@ def test_a_hundred_million_points_are_counted_as_by_the_cpu() -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("colour", ["label", "name", "quality", "count"])
+@pytest.mark.parametrize("colour", ["label", "name", "quality", "count", "share", "known"])
 def test_frames_of_cudf_are_drawn_as_those_of_pandas(colour: str) -> None:
     gpu()
     cudf = pytest.importorskip("cudf")
     points = table(5000)
     points["name"] = pd.Categorical(points["label"].map(lambda label: f"class {label}"))
     points["count"] = points["label"].where(points["label"] > 2).astype("Int64")
+    points["share"] = points["quality"].astype("Float64")
+    points["y"] = points["y"].astype("Float64")
+    points["known"] = (points["label"] > 2).astype("boolean").mask(points["label"] == 5)
     frame = cudf.DataFrame.from_pandas(points)
     (layer,), (made,) = prepare(points, colour=colour), prepare(frame, colour=colour)
     assert isinstance(made, DeviceLayer)
