@@ -18,11 +18,13 @@ from ..render import Layer, Mode, fit, mark
 from .files import OpenFile
 from .frame import draw_frame
 from .opened import Opened
-from .picking import inside_polygon
+from .state import Step
 from .stored import open_points, open_stored, rows_of
 
 PAUSE = 3.0
 """Seconds that are left to the first page before what comes after the first picture is made ready."""
+
+_LASSO = Step("new", "lasso", (0.0, 0.0, 1.0, 0.0, 0.0, 1.0))
 
 MOST_COLOURS = 4
 """Columns that are made ready; a file may have many, and each takes memory."""
@@ -44,7 +46,7 @@ def _work(store: Path, file: OpenFile | None) -> None:
             _draw(layer)
             threading.Event().wait(PAUSE)
             opened.nearest().at(0.0, 0.0, 0.0)
-            inside_polygon(np.zeros(1), np.zeros(1), np.eye(3, 2))
+            opened.matching(_LASSO)
             for colour in opened.colours()[:MOST_COLOURS]:
                 layer = opened.arranged(colour)
                 _draw(layer)
