@@ -180,8 +180,9 @@ def first_able(
                 raise type(reason)(f"{name}: {reason}") from None
             reasons.append(f"{name}: {reason}")
             skip(name, str(reason))
-        # Outside the handler, whose traceback would keep the broken engine's arrays alive.
-        gc.collect()
+            broke = isinstance(reason, EngineFailed)
+        if broke:  # Outside the handler, whose traceback would keep the engine's arrays alive.
+            gc.collect()
     raise Unavailable(f"no engine can do {method} here ({'; '.join(reasons)}).")
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import datashader
 import numpy as np
 
 from ..engines.failure import guarded
@@ -136,6 +135,8 @@ def count(layer: DeviceLayer, view: Any) -> tuple[np.ndarray, np.ndarray | None]
 
 def _along(ends: tuple[float, float], pixels: int, axis: int) -> tuple[float, float, float, float]:
     """The ends of a window along one axis, and Datashader's own factor and shift from coordinates to pixels."""
+    import datashader
+
     canvas = datashader.Canvas()
     scale, shift = (canvas.x_axis, canvas.y_axis)[axis].compute_scale_and_translate(ends, pixels)
     return (*ends, scale, shift)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-import datashader
 import numpy as np
 import pandas as pd
 
@@ -126,6 +125,8 @@ def _count(layer: Layer, view: View) -> tuple[np.ndarray, np.ndarray | None]:
     if frame.empty:
         counts = np.zeros((*shape, len(frame["ink"].cat.categories)), np.uint32)
         return counts, np.zeros(shape, np.float32) if quantity else None
+    import datashader
+
     canvas = datashader.Canvas(view.width, view.height, view.x_range, view.y_range)
     counts = canvas.points(frame, "x", "y", datashader.by("ink", datashader.count())).values
     if not quantity:
