@@ -132,10 +132,14 @@ def tone(colour, level, paper, palest, darkening):  # type: ignore[no-untyped-de
 
 
 @kernel
-def mark_out(codes, mask, rows, ink):  # type: ignore[no-untyped-def]
-    """Give another ink to the points that are not in a mask, (n,) bool of which point i has place rows[i]."""
+def mark_out(codes, bits, rows, ink):  # type: ignore[no-untyped-def]
+    """Give another ink to the points that are not in a mask, in which point i has place rows[i].
+
+    Its bits, eight places a byte from the lowest bit up, fit into a processor's cache where a byte a place would not.
+    """
     for i in range(len(codes)):
-        if not mask[rows[i]]:
+        row = rows[i]
+        if not bits[row >> 3] >> (row & 7) & 1:
             codes[i] = ink
 
 

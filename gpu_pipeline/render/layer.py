@@ -171,7 +171,7 @@ def mark(layer: Layer | DeviceLayer, selected: Any = None, shown: Any = None) ->
             if layer.order is None:
                 codes[~mask] = ink
             else:
-                mark_out(codes, np.asarray(mask), layer.order.rows, ink)
+                mark_out(codes, np.packbits(mask, bitorder="little"), layer.order.rows, ink)
     columns = {name: layer.frame[name].to_numpy() for name in layer.frame if name != "ink"}
     return replace(layer, frame=pd.DataFrame({**columns, "ink": _inks(codes, n + 2)}, copy=False), marked=True)
 
