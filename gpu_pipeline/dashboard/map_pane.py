@@ -39,8 +39,8 @@ RING = "#c2185b"
 HAND = 0.4
 """Pixels by which a lasso may be off, so that it needs no more corners than its shape does."""
 
-SCRIPTS = ("ask", "decode", "point", "leave")
-ASK, DECODE, POINT, LEAVE = ((HERE / f"map_{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
+SCRIPTS = ("ask", "decode", "go", "point", "leave")
+ASK, DECODE, GO, POINT, LEAVE = ((HERE / f"map_{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
 
 
 class MapPane:
@@ -72,6 +72,7 @@ class MapPane:
     ) -> None:
         self._draw, self._selected, self._pointed, self._moved, self.home = draw, selected, pointed, moved, home
         self._waiting = False
+        self._window = (0.0, 1.0, 0.0, 1.0)
         self._drawn: tuple[float, ...] = ()
         self._ratio = 1.0
         self._over = False
@@ -87,6 +88,7 @@ class MapPane:
         self.image = ColumnDataSource({"image": [blank], "x": [0], "y": [0], "dw": [1], "dh": [1]}, syncable=False)
         self.wire = ColumnDataSource({name: [] for name in ("png", "x", "y", "dw", "dh", "names", "turn")})
         self.asked = ColumnDataSource({name: [] for name in ("x0", "x1", "y0", "y1", "ratio", "turn")})
+        self.go = ColumnDataSource({name: [] for name in ("x0", "x1", "y0", "y1", "turn")})
         self.names = ColumnDataSource({"x": [], "y": [], "text": []}, syncable=False)
         self.rings = ColumnDataSource({"x": [], "y": [], "size": []})
         self.tips = ColumnDataSource({name: [] for name in SAID})
@@ -104,8 +106,8 @@ class MapPane:
         # A plain plot, and not `bokeh.plotting.figure`, which has axes and three variants of each glyph: all that is
         # in a page is walked through several times before it is sent.
         plot: Any = Plot(
-            x_range=Range1d(start=0, end=1),
-            y_range=Range1d(start=0, end=1),
+            x_range=Range1d(start=0, end=1, syncable=False),
+            y_range=Range1d(start=0, end=1, syncable=False),
             title=None,
             toolbar=Toolbar(tools=[*self.tools.values(), wheel], active_scroll=wheel, active_drag=self.tools["pan"]),
             toolbar_location=None,
@@ -117,18 +119,20 @@ class MapPane:
         )
         for source, glyph in self._glyphs():
             plot.add_glyph(source, glyph)
-        ask = CustomJS(args={"x": plot.x_range, "y": plot.y_range, "asked": self.asked, "sharpest": SHARPEST}, code=ASK)
+        axes = {"x": plot.x_range, "y": plot.y_range}
+        ask = CustomJS(args={**axes, "asked": self.asked, "sharpest": SHARPEST}, code=ASK)
         for axis in (plot.x_range, plot.y_range):
             axis.js_on_change("start", ask)
             axis.js_on_change("end", ask)
         told = {"wire": self.wire, "image": self.image, "names": self.names, "asked": self.asked, "ask": ask}
         self.wire.js_on_change("data", CustomJS(args=told, code=DECODE))
+        self.go.js_on_change("data", CustomJS(args={**axes, "go": self.go}, code=GO))
         plot.on_event(SelectionGeometry, self._shape)
         plot.on_event(Tap, lambda event: self._pointed(event.x, event.y, self.unit(), True))
         plot.on_event(DoubleTap, lambda event: self.show_all())
-        # `wire` is named here because a model is only sent to the browser if another one refers to it.
+        # `wire` and `go` are named here because a model is only sent to the browser if another one refers to it.
         plot.js_on_event("mouseleave", CustomJS(args={"at": self.at}, code=LEAVE))
-        plot.js_on_event("mousemove", CustomJS(args={"at": self.at, "wire": self.wire}, code=POINT))
+        plot.js_on_event("mousemove", CustomJS(args={"at": self.at, "wire": self.wire, "go": self.go}, code=POINT))
         plot.on_change("inner_width", lambda attr, old, new: self._resized(width=new))
         plot.on_change("inner_height", lambda attr, old, new: self._resized(height=new))
         return plot
@@ -161,7 +165,7 @@ class MapPane:
 
     def unit(self) -> float:
         """Length of a pixel in the map's units."""
-        return float(self.plot.x_range.end - self.plot.x_range.start) / max(self.size[0], 1)
+        return (self._window[1] - self._window[0]) / max(self.size[0], 1)
 
     def refresh(self) -> None:
         """Draw anew what is in view, once at the next moment that the document is free."""
@@ -177,13 +181,14 @@ class MapPane:
 
     def window(self) -> tuple[float, float, float, float]:
         """The window now: x0, x1, y0, y1."""
-        x, y = self.plot.x_range, self.plot.y_range
-        return x.start, x.end, y.start, y.end
+        return self._window
 
     def look_at(self, view: View) -> None:
         """Go to a window."""
-        self.plot.x_range.update(start=view.x_range[0], end=view.x_range[1])
-        self.plot.y_range.update(start=view.y_range[0], end=view.y_range[1])
+        self._window = (*view.x_range, *view.y_range)
+        self._turn += 1
+        x0, x1, y0, y1 = ([float(end)] for end in self._window)
+        self.go.data = {"x0": x0, "x1": x1, "y0": y0, "y1": y1, "turn": [self._turn]}
         self.refresh()
 
     def show_all(self) -> None:
@@ -214,20 +219,22 @@ class MapPane:
         """Draw the window that the page asks for, or tell it that it has it."""
         told = {name: values[0] for name, values in self.asked.data.items() if len(values)}
         try:
-            window = tuple(float(told[name]) for name in ("x0", "x1", "y0", "y1"))
+            x0, x1, y0, y1 = (float(told[name]) for name in ("x0", "x1", "y0", "y1"))
             ratio = min(max(float(told["ratio"]), 1.0), SHARPEST)
         except (KeyError, TypeError, ValueError):
             return
+        window = (x0, x1, y0, y1)
         if min(self.size) > 0 and (*window, ratio) != self._drawn:
             self._ratio = ratio
             self._redraw(window)
         else:
             self._send(None, window)
 
-    def _redraw(self, window: tuple[float, ...]) -> None:
+    def _redraw(self, window: tuple[float, float, float, float]) -> None:
         x0, x1, y0, y1 = window
         if not (np.isfinite(window).all() and x0 < x1 and y0 < y1):
             return self.show_all()
+        self._window = window
         width, height = (round(side * self._ratio) for side in self.size)
         view = View((x0, x1), (y0, y1), width, height)
         frame = self._draw(view, self._ratio)
