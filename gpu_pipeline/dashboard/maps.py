@@ -49,6 +49,7 @@ class Maps:
         self.frame: Frame | None = None
         self._first = True
         self._left = False
+        self._drawn: list[Any] = [None, None]
         self.panes = [
             MapPane(
                 partial(self.draw, i),
@@ -69,6 +70,7 @@ class Maps:
 
     def draw(self, i: int, view: View, ratio: float) -> Frame | None:
         """The picture of a window of map i."""
+        self._drawn[i] = self._look(i)
         opened, screen = self.shown(i), self.page.following.screen
         if opened is None:
             return None
@@ -91,11 +93,18 @@ class Maps:
         opened = self.shown(i)
         return None if opened is None else fit(opened.corners(), width, height)
 
+    def _look(self, i: int) -> tuple[Any, ...]:
+        """What the picture of map i follows from, apart from its window."""
+        opened, choice = self.shown(i), self.choice
+        look = () if opened is None else self.session.look(opened)
+        return (*look, choice.mode, choice.names, choice.images, self.page.following.screen)
+
     def refresh(self) -> None:
-        """Draw both anew."""
+        """Draw those anew that no longer look as they should."""
         self.show_rings()
-        for pane in self.panes:
-            pane.refresh()
+        for i, pane in enumerate(self.panes):
+            if self._look(i) != self._drawn[i]:
+                pane.refresh()
 
     def show_all(self) -> None:
         """Go back to where all points are in view."""

@@ -174,13 +174,15 @@ class Session:
 
     def layer(self, opened: Opened) -> Layer:
         """A map's points with those that are not lit marked, kept until either changes."""
-        colour = self.colour_of(opened)
-        which = "other" if opened is self.other else "map"
-        state = (id(opened), self._masked, colour, self.choice.paints)
-        if self._marked.get(which, (None,))[0] != state:
-            layer = mark(layer_over(opened, colour), lit_over(opened, self.lit_on(opened)))
-            self._marked[which] = (state, replace(layer, key=painted(layer.key, self.choice.paints)))
+        which, look = "other" if opened is self.other else "map", self.look(opened)
+        if self._marked.get(which, (None,))[0] != look:
+            layer = mark(layer_over(opened, self.colour_of(opened)), lit_over(opened, self.lit_on(opened)))
+            self._marked[which] = (look, replace(layer, key=painted(layer.key, self.choice.paints)))
         return self._marked[which][1]
+
+    def look(self, opened: Opened) -> tuple[Any, ...]:
+        """What a map's layer follows from: as long as it is the same, so is the layer."""
+        return opened, self._masked, self.colour_of(opened), self.choice.paints
 
     def colour_of(self, opened: Opened) -> str:
         """What a map is coloured by."""
