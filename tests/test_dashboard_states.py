@@ -45,7 +45,7 @@ SOURCES = """(name) => [...Bokeh.documents[0]._all_models.values()].flatMap((mod
 def test_with_nothing_it_makes_a_map_which_outlives_the_page(browser: Browser, tmp_path: Path) -> None:
     server = Server(tmp_path / "stderr", "--out", str(tmp_path / "runs"))
     try:
-        for first in _page(browser, server.url):
+        for first in _page(browser, server.url, ready=".note"):  # That there is no map yet.
             job(first, "t-SNE of digits, 5000 points").wait_for()
         # The page is closed; the map is made all the same, and not a second time for whoever comes next.
         for again in _page(browser, server.url):
