@@ -115,11 +115,12 @@ def file_of(machine: str, figure: str) -> str:
 
 
 def dashboard_table(lines: Sequence[dict[str, Any]]) -> list[Table]:
-    """What `benchmarks/dashboard.py` measured, in milliseconds as a person waits them."""
-    headings = ("points", "first picture", "zoom", "lasso", "ring", "card", "largest message, kB", "on")
+    """What `benchmarks/dashboard.py` measured, in milliseconds as a person waits them; the start in seconds."""
+    headings = ("points", "start, s", "first picture", "zoom", "lasso", "ring", "card", "largest message, kB", "on")
     rows = [
         (
             number(one["points"], 0),
+            number(one["start"], 1),
             number(one["first"], 0),
             *(f"{one[what]['median']:.0f} ({one[what]['p95']:.0f})" for what in ("zoom", "lasso", "ring", "card")),
             number(one["largest"] / 1e3, 0),
@@ -127,7 +128,7 @@ def dashboard_table(lines: Sequence[dict[str, Any]]) -> list[Table]:
         )
         for one in lines
     ]
-    return [Table("", headings, rows, (7,))] if rows else []
+    return [Table("", headings, rows, (len(headings) - 1,))] if rows else []
 
 
 def stale(report: Report, root: Path, write: bool) -> list[str]:

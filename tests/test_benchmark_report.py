@@ -501,7 +501,7 @@ def test_the_dashboard_has_a_file_of_its_own(written: Callable[..., Path]) -> No
     report = gather([written([{**line, "largest": 250_000, "cpu": "Some CPU", "threads": 2}], "here-dashboard.jsonl")])
     assert report.machines == []
     (table,) = dashboard_table(report.dashboard)
-    assert table.rows[0] == ("70,000", "900", *["81 (121)"] * 4, "250", "2 threads of Some CPU")
+    assert table.rows[0] == ("70,000", "2.5", "900", *["81 (121)"] * 4, "250", "2 threads of Some CPU")
 
 
 class Reader(HTMLParser):
