@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import re
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from numba import njit
+from numba.core.caching import FunctionCache, IndexDataCacheFile
 
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a function that Python calls: without the interpreter's lock, and kept on disk where numba finds a
     folder to write to.
 
-    Only such functions are kept; what they call is compiled into them. None starts threads of numba's own: its
-    workqueue layer ends the process when two threads use it at once, as two sessions of a server do.
+    Only such functions are kept; what they call is compiled into them, so that they are compiled anew when it changes.
+    None starts threads of numba's own: its workqueue layer ends the process when two threads use it at once, as two
+    sessions of a server do.
     """
-    try:
-        return njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # numba: "no locator available", no folder can be written; compile in each process then.
-        return njit(nogil=True)(function)
+    compiled = njit(nogil=True)(function)
+    with contextlib.suppress(RuntimeError):  # numba: "no locator available", no folder can be written.
+        compiled._cache = _Cache(function)
+    return compiled
 
 
 def part(function: Callable[..., Any]) -> Any:
@@ -27,3 +34,25 @@ def part(function: Callable[..., Any]) -> Any:
     Sums may be reordered, so that they are done in registers side by side; nothing else of fast arithmetic is allowed.
     """
     return njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, fastmath={"reassoc", "contract"})(function)
+
+
+class _Cache(FunctionCache):  # type: ignore[misc]
+    """numba's own, which looks for changes only in the file that the function is in."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        stamp = tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in sources(function.__code__.co_filename))
+        self._cache_file = IndexDataCacheFile(self._cache_path, self._impl.filename_base, stamp)
+
+
+@cache
+def sources(file: str) -> list[Path]:
+    """Files whose code may be compiled into the functions of one: itself, this one, and what it imports, and so on, as
+    far as that has compiled code."""
+    found = [Path(file), Path(__file__)]
+    for path in found:
+        for dots, name in re.findall(r"^from (\.+)([\w.]+) import", path.read_text("utf-8"), re.MULTILINE):
+            near = path.parents[len(dots) - 1].joinpath(*name.split(".")).with_suffix(".py")
+            if near not in found and near.is_file() and re.search(r"\b(numba|compiling)\b", near.read_text("utf-8")):
+                found.append(near)  # and the loop comes to it
+    return found
