@@ -24,7 +24,7 @@ from .nearness import not_self
 CACHE_BYTES = 2 * 1024**3
 """The cache is kept below this size: the lists that were used longest ago go first."""
 
-_FORM = b"neighbour lists 1"
+_FORM = b"neighbour lists 2"  # Those of 1 lacked some where one column was much wider than the others.
 _DIGEST_BYTES = 32
 
 

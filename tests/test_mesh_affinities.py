@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
-from gpu_pipeline.engines.mesh import affinities, search
+from gpu_pipeline.engines.mesh import affinities, index, search
 
 
 def squares(X: np.ndarray) -> np.ndarray:
@@ -47,8 +49,31 @@ def test_exact_neighbors(n: int, columns: int, share: float, copies: bool, seed:
         assert len(set(found.indices[i])) == k
         assert i not in found.indices[i]
         # Ties may be taken either way: the distances are the same.
-        np.testing.assert_allclose(np.sort(true[i])[:k], np.sort(found.distances[i]), rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(np.sort(true[i])[:k], np.sort(found.distances[i]), rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(true[i, found.indices[i]], found.distances[i], rtol=1e-4, atol=1e-5)
+
+
+WIDE: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
+    "two values": lambda rng: rng.integers(0, 2, 2_000),
+    "one far away": lambda rng: 1_000 * (np.arange(2_000) == 7),
+}
+
+
+@pytest.mark.parametrize("wide", WIDE)
+@pytest.mark.parametrize("exact", [True, False])
+def test_neighbors_beside_a_column_much_wider_than_the_others(wide: str, exact: bool) -> None:
+    rng = np.random.default_rng(0)
+    X = (1e-5 * rng.normal(size=(2_000, 10))).astype(np.float32)
+    X[:, 0] = WIDE[wide](rng)
+    true = squares(X)
+    if exact:
+        found = search.find(X, 15, 0, 2).indices
+    else:
+        found, _ = index.build(X, 0, 2).query(X, 15, 2, names=np.arange(2_000))
+    # The k-th distance itself, not the names: ties may be taken either way.
+    np.testing.assert_allclose(
+        np.sort(np.take_along_axis(true, found.astype(np.int64), axis=1)), np.sort(true)[:, :15], rtol=1e-2
+    )
 
 
 def test_clustered_search_finds_nearly_all_and_says_how_many() -> None:

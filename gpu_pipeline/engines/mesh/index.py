@@ -15,7 +15,7 @@ import numpy as np
 
 from ...compiling import kernel, part
 from ...errors import InputError
-from .scan import LIMIT, Panels, keep, nearest, pack, search, select, square
+from .scan import LIMIT, Panels, finish, keep, nearest, pack, search, shift, tighten
 from .search import EXACT, cluster
 from .simd import LANES
 from .team import together
@@ -113,8 +113,7 @@ class Index:
 
         def work(thread: int) -> None:
             rows = slice(bounds[thread], bounds[thread + 1])
-            panels = (self.panels.values, self.panels.keys, self.panels.places, self.panels.starts)
-            _scan_clusters(Q[rows], names[rows], probes[rows], *panels, self.X, indices[rows], distances[rows])
+            _scan_clusters(Q[rows], names[rows], probes[rows], self.panels, self.X, indices[rows], distances[rows])
 
         together(threads, work)
         short = np.flatnonzero(indices[:, 0] < 0)
@@ -133,13 +132,13 @@ def build(X: np.ndarray, seed: int, threads: int) -> Index:
     labels = nearest(rows, centers, 1, threads)[1]
     order = np.argsort(labels, kind="stable").astype(np.int32)
     counts = np.bincount(labels, minlength=len(centers)).astype(np.int32)
-    return Index(rows, center, order, counts, centers, pack(rows, order, counts))
+    return Index(rows, center, order, counts, centers, pack(rows, order, counts, centers))
 
 
 def restore(rows: np.ndarray, arrays: Mapping[str, np.ndarray]) -> Index:
     """An index from its rows less their `center`, float32, and what `Index.arrays` gave."""
     rows = np.ascontiguousarray(rows)
-    return Index(rows, panels=pack(rows, arrays["order"], arrays["counts"]), **arrays)
+    return Index(rows, panels=pack(rows, *(arrays[name] for name in ("order", "counts", "centers"))), **arrays)
 
 
 @part
@@ -163,40 +162,42 @@ def _askers(probes, first, last, clusters):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _scan_clusters(queries, names, probes, values, norms, places, starts, X, indices, squares):  # type: ignore[no-untyped-def]
+def _scan_clusters(queries, names, probes, panels, X, indices, squares):  # type: ignore[no-untyped-def]
     """Neighbours of some queries among the clusters in their rows of `probes`, of which the first is scanned first.
 
     A row of `indices` begins with -1 if it found fewer than are wanted.
     """
+    values, norms, places, starts, centers, radii = panels
     n, columns, k, width = queries.shape[0], X.shape[1], indices.shape[1], PANELS * LANES
     room = 2 * k + 2 * width
     best, ids = np.empty((n, room), np.float32), np.empty((n, room), np.int32)
-    sizes, limits = np.zeros(n, np.int64), np.full(n, LIMIT)
-    flat, keys = np.empty(QUERIES * columns, np.float32), np.empty(QUERIES * width, np.float32)
+    sizes, limits, margins = np.zeros(n, np.int64), np.full(n, LIMIT), np.zeros(n, np.float32)
+    flat, keys = np.zeros(QUERIES * columns, np.float32), np.empty(QUERIES * width, np.float32)
+    halves, wide = np.zeros(QUERIES, np.float32), np.empty(QUERIES, np.float32)
     for first, last in ((0, 1), (1, probes.shape[1])):
         bounds, askers = _askers(probes, first, last, starts.shape[0] - 1)
         for c in range(starts.shape[0] - 1):
             for begin in range(bounds[c], bounds[c + 1], QUERIES):
                 count = min(QUERIES, bounds[c + 1] - begin)
-                for q in range(QUERIES):
-                    flat[q * columns : (q + 1) * columns] = queries[askers[begin + min(q, count - 1)]]
+                for q in range(count):
+                    halves[q], wide[q] = shift(queries[askers[begin + q]], centers[c], radii[c], flat, q)
                 for panel in range(starts[c], starts[c + 1], PANELS):
                     for q in range(QUERIES):
                         for lane in range(width):
-                            keys[q * width + lane] = norms[panel * LANES + lane]
+                            keys[q * width + lane] = norms[panel * LANES + lane] + halves[q]
                     products(flat, 0, values, panel * columns * LANES, columns, keys, 0)
                     for q in range(count):
                         i = askers[begin + q]
-                        sizes[i] = keep(keys, places, panel, q, names[i], limits[i], best[i], ids[i], sizes[i])
-                        if sizes[i] > room - width:
-                            limits[i], sizes[i] = select(best[i], ids[i], sizes[i], k), k
+                        limit = min(limits[i] + wide[q], LIMIT)
+                        size = keep(keys, places, panel, q, names[i], limit, best[i], ids[i], sizes[i])
+                        if size > sizes[i]:
+                            sizes[i], margins[i] = size, max(margins[i], wide[q])
+                        if size > room - width:
+                            sizes[i], limits[i], margins[i] = tighten(
+                                best[i], ids[i], size, k, margins[i], queries[i], X
+                            )
     for i in range(n):
-        if sizes[i] < k:
-            indices[i, 0] = -1
-            continue
-        select(best[i], ids[i], sizes[i], k)
-        for r in range(k):
-            indices[i, r], squares[i, r] = ids[i, r], square(queries[i], X[ids[i, r]])
+        finish(best[i], ids[i], sizes[i], k, margins[i], queries[i], X, indices[i], squares[i])
 
 
 @kernel

@@ -1,12 +1,17 @@
 """Which of many points are nearest to a query: products of eight queries with thirty-two points in registers, and a
-selection that looks only at what is nearer than the worst neighbour so far.
+selection that looks only at what may be nearer than the worst neighbour so far.
+
+A key is half of a squared distance, from the rows less the centre of the points' cluster, so that little is lost where
+one column is much wider than the others, or one point far from all. It is wrong by its margin at most, the rounding of
+its sums (Higham 2002, section 3.1, doi:10.1137/1.9780898718027); what may be among the k nearest for all its margin
+says is kept, and distances from differences have the last word.
 
 A query is shown what any of the eight asks for, in an order that depends on all of them; `index` has no such groups.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,23 +21,25 @@ from .team import together
 from .tiles import PANELS, QUERIES, below, lowest, products
 
 _EMPTY, LIMIT = np.float32(3.3e38), np.float32(3e38)  # Not infinite: LLVM is told that nothing is.
+_ROUNDING = np.float32(2.0**-24)
 
 
-@dataclass(frozen=True)
-class Panels:
+class Panels(NamedTuple):
     """Points in panels of 16, column by column; each cluster begins with a new pair of panels.
 
-    `keys` is half the squared norm of each place, huge where the place is empty; `places` the row of the point there;
-    `starts` the first panel of each cluster.
+    `values` are less the `centers` of the clusters; `keys` is half the squared norm of each, huge where a place is
+    empty; `places` the row of the point there; `starts` the first panel of each cluster; `radii` the greatest norm.
     """
 
     values: np.ndarray
     keys: np.ndarray
     places: np.ndarray
     starts: np.ndarray
+    centers: np.ndarray
+    radii: np.ndarray
 
 
-def pack(X: np.ndarray, order: np.ndarray, counts: np.ndarray) -> Panels:
+def pack(X: np.ndarray, order: np.ndarray, counts: np.ndarray, centers: np.ndarray) -> Panels:
     """The rows `order` of X, of which each cluster has the next `counts`, in panels."""
     step = LANES * PANELS
     sizes = -(-counts // step) * step
@@ -40,10 +47,13 @@ def pack(X: np.ndarray, order: np.ndarray, counts: np.ndarray) -> Panels:
     places = np.full(starts[-1], -1, np.int32)
     first = np.cumsum(counts) - counts
     places[np.arange(len(order)) - np.repeat(first, counts) + np.repeat(starts[:-1], counts)] = order
-    values = np.where(places[:, None] >= 0, X[places], 0)
-    keys = np.where(places >= 0, np.einsum("ij,ij->i", values, values) / 2, _EMPTY).astype(np.float32)
+    values = np.where(places[:, None] >= 0, X[places] - np.repeat(centers, sizes, axis=0), 0)
+    halves = np.einsum("ij,ij->i", values, values) / 2
+    radii = np.zeros(len(counts), np.float32)
+    radii[counts > 0] = np.sqrt(2 * np.maximum.reduceat(halves, starts[:-1][counts > 0]))
+    keys = np.where(places >= 0, halves, _EMPTY).astype(np.float32)
     panels = np.ascontiguousarray(values.reshape(-1, LANES, X.shape[1]).transpose(0, 2, 1)).ravel()
-    return Panels(panels, keys, places, (starts // LANES).astype(np.int64))
+    return Panels(panels, keys, places, (starts // LANES).astype(np.int64), centers, radii)
 
 
 @part
@@ -122,6 +132,69 @@ def keep(keys, places, panel, q, name, limit, best, ids, size):  # type: ignore[
 
 
 @part
+def shift(query, center, radius, flat, q):  # type: ignore[no-untyped-def]
+    """Write a query less the centre of a cluster as row q of a flat array; half its squared norm, and the margin of the
+    keys of that cluster's points."""
+    columns, total = query.shape[0], np.float32(0)
+    for column in range(columns):
+        value = query[column] - center[column]
+        flat[q * columns + column] = value
+        total += value * value
+    reach = np.sqrt(total) + radius
+    return total / 2, _margin(columns, reach * reach / 2)
+
+
+@part
+def _margin(columns, key):  # type: ignore[no-untyped-def]
+    """What rounding may do to a key whose terms are no more than the given one."""
+    return np.float32(1.1) * _ROUNDING * (columns + 5) * key
+
+
+@part
+def tighten(keys, ids, size, k, margin, query, X):  # type: ignore[no-untyped-def]
+    """Drop from a list what cannot be among the k nearest; how many are left, below which keys others may be, for all
+    that their own margin says, and the margin of those that are left.
+
+    If too many may be, so that little room is left, all are compared by distances, and k are left.
+    """
+    limit = select(keys, ids, size, k) + margin
+    size = _sift(keys, ids, size, k, limit + margin)
+    if 2 * size > keys.shape[0] - PANELS * LANES + k:
+        key = _order(keys, ids, size, k, query, X)
+        margin = _margin(X.shape[1], key)
+        limit, size = key + margin, k
+    return size, limit, margin
+
+
+@part
+def finish(keys, ids, size, k, margin, query, X, indices, distances):  # type: ignore[no-untyped-def]
+    """The k nearest of a list, and their squared distances; the first index is -1 if it has fewer."""
+    if size < k:
+        indices[0] = -1
+        return
+    _order(keys, ids, _sift(keys, ids, size, k, select(keys, ids, size, k) + 2 * margin), k, query, X)
+    indices[:], distances[:] = ids[:k], 2 * keys[:k]
+
+
+@part
+def _sift(keys, ids, size, k, limit):  # type: ignore[no-untyped-def]
+    """Drop what is not below a limit behind the first k; how many are left."""
+    left = k
+    for i in range(k, size):
+        _swap(keys, ids, left, i)
+        left += keys[left] < limit
+    return left
+
+
+@part
+def _order(keys, ids, size, k, query, X):  # type: ignore[no-untyped-def]
+    """Take keys from distances, and bring the k least to the front; the greatest of them."""
+    for i in range(size):
+        keys[i] = square(query, X[ids[i]]) / 2
+    return select(keys, ids, size, k)
+
+
+@part
 def square(a, b):  # type: ignore[no-untyped-def]
     """Squared distance of two rows, from their differences: exact for copies, unlike the keys."""
     total = np.float32(0)
@@ -131,43 +204,48 @@ def square(a, b):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _scan(start, stop, queries, names, probes, every, panels, norms, places, starts, X, indices, distances):  # type: ignore[no-untyped-def]
+def _scan(start, stop, queries, names, probes, every, panels, X, indices, distances):  # type: ignore[no-untyped-def]
     """Neighbours of the query groups from `start` to `stop`.
 
     `queries` are rows in groups of eight, `names` the row of X that each one is (which it must not find; -1 for
     none), `probes` the clusters that each asks for, which are scanned first, and alone unless
     `every`. Results are in the order of the queries.
     """
-    columns, k, flat, clusters = X.shape[1], indices.shape[1], queries.ravel(), starts.shape[0] - 1
-    room = 2 * k + 2 * PANELS * LANES
+    values, norms, places, starts, centers, radii = panels
+    columns, k, clusters, width = X.shape[1], indices.shape[1], starts.shape[0] - 1, PANELS * LANES
+    room = 2 * k + 2 * width
     best, ids = np.empty((QUERIES, room), np.float32), np.empty((QUERIES, room), np.int32)
-    sizes, limits = np.zeros(QUERIES, np.int64), np.empty(QUERIES, np.float32)
-    keys, wanted = np.empty(QUERIES * PANELS * LANES, np.float32), np.empty(clusters, np.int64)
+    sizes, limits, margins = np.zeros(QUERIES, np.int64), np.empty(QUERIES, np.float32), np.empty(QUERIES, np.float32)
+    flat, keys = np.empty(QUERIES * columns, np.float32), np.empty(QUERIES * width, np.float32)
+    halves, wide = np.empty(QUERIES, np.float32), np.empty(QUERIES, np.float32)
+    wanted = np.empty(clusters, np.int64)
     stamps = np.full(clusters, -1)
     for group in range(start, stop):
         first = group * QUERIES
         sizes[:] = 0
         limits[:] = LIMIT
+        margins[:] = 0
         for number in range(_ask(probes, every, first, group, stamps, wanted)):
             c = wanted[number]
+            for q in range(QUERIES):
+                halves[q], wide[q] = shift(queries[first + q], centers[c], radii[c], flat, q)
             for panel in range(starts[c], starts[c + 1], PANELS):
                 for q in range(QUERIES):
-                    for lane in range(PANELS * LANES):
-                        keys[q * PANELS * LANES + lane] = norms[panel * LANES + lane]
-                products(flat, first * columns, panels, panel * columns * LANES, columns, keys, 0)
+                    for lane in range(width):
+                        keys[q * width + lane] = norms[panel * LANES + lane] + halves[q]
+                products(flat, 0, values, panel * columns * LANES, columns, keys, 0)
                 for q in range(QUERIES):
-                    sizes[q] = keep(keys, places, panel, q, names[first + q], limits[q], best[q], ids[q], sizes[q])
-                    if sizes[q] > room - PANELS * LANES:
-                        limits[q] = select(best[q], ids[q], sizes[q], k)
-                        sizes[q] = k
+                    limit = min(limits[q] + wide[q], LIMIT)
+                    size = keep(keys, places, panel, q, names[first + q], limit, best[q], ids[q], sizes[q])
+                    if size > sizes[q]:
+                        sizes[q], margins[q] = size, max(margins[q], wide[q])
+                    if size > room - width:
+                        sizes[q], limits[q], margins[q] = tighten(
+                            best[q], ids[q], size, k, margins[q], queries[first + q], X
+                        )
         for q in range(min(QUERIES, indices.shape[0] - first)):
-            if sizes[q] < k:
-                indices[first + q, 0] = -1
-                continue
-            select(best[q], ids[q], sizes[q], k)
-            for r in range(k):
-                j = ids[q, r]
-                indices[first + q, r], distances[first + q, r] = j, square(queries[first + q], X[j])
+            i = first + q
+            finish(best[q], ids[q], sizes[q], k, margins[q], queries[i], X, indices[i], distances[i])
 
 
 def search(
@@ -195,21 +273,7 @@ def search(
 
     def work(thread: int) -> None:
         start, stop = thread * groups // threads, (thread + 1) * groups // threads
-        _scan(
-            start,
-            stop,
-            queries,
-            names,
-            probes,
-            every,
-            panels.values,
-            panels.keys,
-            panels.places,
-            panels.starts,
-            X,
-            indices,
-            distances,
-        )
+        _scan(start, stop, queries, names, probes, every, panels, X, indices, distances)
 
     together(threads, work)
     return indices, distances
@@ -217,6 +281,6 @@ def search(
 
 def nearest(X: np.ndarray, centers: np.ndarray, k: int, threads: int) -> tuple[np.ndarray, np.ndarray]:
     """The k nearest centres of each row, in no particular order, and the nearest of them."""
-    whole = pack(centers, np.arange(len(centers)), np.array([len(centers)]))
+    whole = pack(centers, np.arange(len(centers)), np.array([len(centers)]), np.zeros_like(centers[:1]))
     found, squares = search(X, np.full(len(X), -1), None, True, whole, centers, k, threads)
     return found, found[np.arange(len(X)), squares.argmin(axis=1)]

@@ -74,7 +74,7 @@ def find(X: np.ndarray, k: int, seed: int, threads: int, exact: bool | None = No
     centers = cluster(X, threads, np.random.default_rng(seed))
     probes, labels = nearest(X, centers, min(_PROBES, len(centers)), threads)
     order = np.argsort(labels, kind="stable")
-    panels = pack(X, order, np.bincount(labels, minlength=len(centers)))
+    panels = pack(X, order, np.bincount(labels, minlength=len(centers)), centers)
     queries, probes = X[order], probes[order]
     found, squares = search(queries, order, probes, exact, panels, X, k, threads)
     short = np.flatnonzero(found[:, 0] < 0)
