@@ -14,6 +14,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,10 @@ TIMEOUT_VARIABLE = "GPU_PIPELINE_GPU_TIMEOUT"
 
 DRIVER_SECONDS = 30.0
 """Default for asking the driver; starting eight GPUs without persistence takes about ten."""
+
+TRYING = threading.Lock()
+"""Engines are tried one at a time: a GPU may take one process only, and is busy for a second. Who asks meanwhile waits
+for the answer."""
 
 _CUDA_ERRORS = {
     34: f"{DRIVER} is the toolkit's stub, not a driver",

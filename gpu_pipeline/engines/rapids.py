@@ -36,7 +36,9 @@ def check() -> None:
     Unavailable
         If there is no driver, GPU or RAPIDS, or if they do not work together.
     """
-    if obstacle := _obstacle():
+    with probe.TRYING:
+        obstacle = _obstacle()
+    if obstacle:
         raise Unavailable(obstacle)
 
 
