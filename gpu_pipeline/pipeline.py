@@ -202,6 +202,8 @@ def check_sizes(recipe: Recipe, name: str, shape: tuple[int, int], image_shape: 
         raise InputError(f"{name} has {n} rows, which are too few for a map: take 3 or more.")
     if isinstance(embed, PCA) and columns < 2:
         raise InputError(f"{name} has one column, but a map by PCA needs two: use --method tsne or umap.")
+    if isinstance(embed, PCA) and recipe.reduce.n_components == 1:
+        raise InputError("a map by PCA needs two components, but reduce leaves one: use --pca 2 or more, or --pca 0.")
     if isinstance(embed, TSNE) and n < 3 * embed.perplexity:
         raise InputError(
             f"{n:,} rows are too few for perplexity {embed.perplexity:g}, which needs at least "

@@ -313,6 +313,7 @@ BAD_SETTINGS = {
     "--iterations 0": "embed.iterations is 0",
     "--exaggeration 0.5": "embed.exaggeration is 0.5",
     "--pca -1": "reduce.n_components is -1",
+    "--pca 1 --method pca": "a map by PCA needs two components, but reduce leaves one",
     "--seed -1": "seed is -1",
     "--seed 4294967296": "seed is 4294967296",
     "--method tnse": "unknown method 'tnse': did you mean 'tsne'?",
