@@ -128,6 +128,28 @@ def _check_neighbors(X: np.ndarray, indices: np.ndarray, distances: np.ndarray) 
 
 
 @pytest.mark.parametrize("name", ENGINES["pca"])
+def test_pca_of_columns_far_from_zero(name: str) -> None:
+    """As in spectra: each column has a baseline, wide against what the rows differ by."""
+    engine, rng = usable(name), np.random.default_rng(0)
+    axes = np.linalg.qr(rng.normal(size=(60, 3)))[0]
+    X = rng.random(60) + 0.003 * (
+        rng.normal(size=(20_000, 3)) * [3, 2, 1] @ axes.T + rng.normal(size=(20_000, 60)) / 20
+    )
+    output = work("pca", engine, X.astype(np.float32), n_components=3)
+    cosines = np.abs((engine.get(output.keep["axes"]) * axes).sum(axis=0))
+    np.testing.assert_array_less(0.999, cosines)
+    assert output.facts["explained_variance_ratio"] == pytest.approx(14 / (14 + 60 / 400), abs=0.005)
+
+
+@pytest.mark.parametrize("name", ENGINES["pca"])
+def test_pca_of_equal_rows_explains_nothing(name: str) -> None:
+    engine = usable(name)
+    output = work("pca", engine, np.full((50, 7), 0.3, np.float32))
+    assert output.facts["explained_variance_ratio"] == pytest.approx(0, abs=1e-6)
+    assert np.abs(arrays(engine, output)[0]).max() < 1e-5
+
+
+@pytest.mark.parametrize("name", ENGINES["pca"])
 def test_what_pca_keeps_takes_other_rows(name: str, clouds: tuple[np.ndarray, np.ndarray]) -> None:
     engine = usable(name)
     output = work("pca", engine, clouds[0])

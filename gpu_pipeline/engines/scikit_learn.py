@@ -48,9 +48,12 @@ def sync() -> None:
 def pca(X: np.ndarray, settings: methods.PCA, seed: int, report: Report) -> Output:
     solver = "covariance_eigh" if X.shape[1] <= min(EXACT_COLUMNS, len(X)) else "auto"
     model = decomposition.PCA(settings.n_components, svd_solver=solver, random_state=seed)
-    scores = model.fit_transform(X)
-    explained = float(model.explained_variance_ratio_.sum())
-    keep = {"mean": model.mean_, "axes": np.ascontiguousarray(model.components_.T)}
+    # In float32 it takes the covariance of rows far from zero for nothing but their mean.
+    mean = X.mean(axis=0, dtype=np.float64).astype(np.float32)
+    with np.errstate(invalid="ignore"):  # the share of no variance
+        scores = model.fit_transform(X - mean)
+    explained = float(model.explained_variance_ratio_.sum()) if scores.any() else 0.0
+    keep = {"mean": mean + model.mean_, "axes": np.ascontiguousarray(model.components_.T)}
     return Output(scores.astype(np.float32, copy=False), {"explained_variance_ratio": explained}, keep=keep)
 
 

@@ -219,7 +219,8 @@ def principal_axes(moments: Moments, components: int) -> tuple[np.ndarray, float
     axes = axes[:, ::-1]
     greatest = np.abs(axes).argmax(axis=0)
     axes = axes * np.sign(axes[greatest, np.arange(components)])
-    share = float(variances.sum() * (moments.count - 1) / np.trace(moments.scatter))
+    total = np.trace(moments.scatter)
+    share = float(variances.sum() * (moments.count - 1) / total) if total > 0 else 0.0
     return np.ascontiguousarray(axes, dtype=np.float32), share
 
 
