@@ -137,6 +137,18 @@ def test_csv_without_names(tmp_path: Path) -> None:
     assert "no line of column names" in loaded.notes[0]
 
 
+def test_columns_that_are_numbered_are_names(tmp_path: Path) -> None:
+    numbers = pd.DataFrame(np.random.default_rng(0).normal(size=(6, 4)))
+    numbers.to_csv(tmp_path / "t.csv", index=False)
+    loaded = load(str(tmp_path / "t.csv"))
+    np.testing.assert_array_equal(loaded.X, numbers)
+    assert loaded.columns == ("0", "1", "2", "3")
+    assert loaded.notes == ("t.csv: the first line, 0 to 3, is taken as column names.",)
+    for first in ("0,1", "0,1,3", "1,2,3"):  # Two such numbers are as likely a row.
+        (tmp_path / "t.csv").write_text(f"{first}\n" + first.replace("1", "7") + "\n")
+        assert load(str(tmp_path / "t.csv")).total == 2
+
+
 def test_types_of_columns(tmp_path: Path) -> None:
     table = pa.table(
         {

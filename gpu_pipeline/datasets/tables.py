@@ -80,6 +80,9 @@ def _csv(path: Path) -> Opened:
     first, names = table()
     if not all(_is_number(name) for name in names):
         return Opened(first.schema, first.select)
+    if len(names) > 2 and names == [str(i) for i in range(len(names))]:  # As pandas numbers columns without names.
+        note = f"{path.name}: the first line, {names[0]} to {names[-1]}, is taken as column names."
+        return Opened(first.schema, first.select, (note,))
     unnamed, names = table(autogenerate_column_names=True)
     note = f"{path.name} has no line of column names: they are {names[0]} to {names[-1]}."
     return Opened(unnamed.schema, unnamed.select, (note,))
