@@ -137,6 +137,36 @@ def test_csv_without_names(tmp_path: Path) -> None:
     assert "no line of column names" in loaded.notes[0]
 
 
+def index_again(path: Path) -> None:
+    """What comes of a table that was written with its index, read, and written once more."""
+    TABLE.to_csv(path)
+    pd.read_csv(path).to_csv(path, index=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "index"),
+    [
+        ("t.csv", TABLE.to_csv, ""),
+        ("t.csv", index_again, "Unnamed: 0"),
+        ("t.parquet", TABLE.iloc[[2, 0, 3, 1]].to_parquet, "__index_level_0__"),
+    ],
+)
+def test_the_index_of_pandas_is_no_feature(tmp_path: Path, name: str, write: Any, index: str) -> None:
+    path = tmp_path / name
+    write(path)
+    loaded = load(str(path), label_column="kind")
+    assert loaded.columns == ("a", "b", "n")
+    (note,) = loaded.notes
+    assert note.startswith(f"{name}: the column {index!r} is left out, being pandas' index by its name;")
+    assert load(str(path), columns=[index, "b"]).columns == (index, "b")
+    labelled = load(str(path), label_column=index, columns=["a"])
+    assert (sorted(labelled.y), labelled.notes) == ([0, 1, 2, 3], ())
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    TABLE.iloc[[2, 0, 3, 1]].to_parquet(parts / "0.parquet")
+    assert load(str(parts)).columns == ("a", "b", "n")
+
+
 def test_columns_that_are_numbered_are_names(tmp_path: Path) -> None:
     numbers = pd.DataFrame(np.random.default_rng(0).normal(size=(6, 4)))
     numbers.to_csv(tmp_path / "t.csv", index=False)

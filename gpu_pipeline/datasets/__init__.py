@@ -52,7 +52,8 @@ def load(
     seed
         Of the sample.
     label_column, columns
-        In a table: the column of labels, and the columns of features (all that hold numbers if None).
+        In a table: the column of labels, and the columns of features (if None, all that hold numbers but
+        an index that pandas wrote).
     image_shape
         Height and width, if each row of a file is an image.
     varies

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 LIKELY_LABELS = ("label", "labels", "target", "class", "y")
 """Names of columns that are more likely labels than features."""
+
+INDEX = re.compile(r"|Unnamed: 0(\.\d+)*|__index_level_\d+__")
+"""Names under which pandas writes a table's index, in CSV, in CSV that was read and written again, and in Parquet."""
 
 
 @dataclass(frozen=True)
@@ -178,12 +182,17 @@ def _named_features(
 
 def _all_features(name: str, schema: pa.Schema, label: str | None) -> tuple[list[str], tuple[str, ...]]:
     """Names of the columns of numbers but the label's, and what to say about them and the others."""
-    others = [field for field in schema if field.name != label]
+    others = [field for field in schema if field.name != label and not INDEX.fullmatch(field.name)]
     features = [field.name for field in others if _is_numeric(field.type)]
     if not features:
         raise InputError(f"{name} has no column of numbers for features: its columns are {_listed(schema.names)}.")
     left = [field.name for field in others if not _is_numeric(field.type)]
     notes = [f"{name}: columns without numbers are left out: {_listed(left)}."] if left else []
+    notes += [
+        f"{name}: the column {column!r} is left out, being pandas' index by its name; rename it if it is a feature."
+        for column in schema.names
+        if column != label and INDEX.fullmatch(column)
+    ]
     if label is None:
         notes += [
             f"{name}: the column {column!r} is taken as a feature; name it as the label column if it is one."
