@@ -69,12 +69,16 @@ class PlacedSet:
 def place(run: Run, dataset: Dataset, *, threads: int | None = None) -> PlacedSet:
     """Place the rows of a data set on the map of a run.
 
+    Where the columns of both have names, those of the run are taken, in its order.
+
     Raises
     ------
     InputError
         If the run takes no new rows (see `Run.reference`), or the rows do not fit it.
     """
     reference, watch = run.reference, Stopwatch()
+    if reference.preparation is not None:
+        dataset = _by_name(dataset, reference.preparation.names)
     with watch.measure("compile"):
         reference.place(dataset.X[:1], threads)
     with watch.measure("prepare"):
@@ -186,6 +190,19 @@ def open_placed(path: Path) -> PlacedSet:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"the placed rows in {path} cannot be read ({error}): place them again.") from None
     return PlacedSet(record, points, path)
+
+
+def _by_name(dataset: Dataset, names: tuple[str, ...] | None) -> Dataset:
+    """The rows in the columns of those names, if they have names at all."""
+    if names is None or dataset.columns in (None, names):
+        return dataset
+    at = {name: j for j, name in enumerate(dataset.columns)}
+    missing = next((name for name in names if name not in at), None)
+    if missing is not None:
+        raise InputError(
+            f"{dataset.name} has no column {missing!r}, which the map was made from: give rows with the same columns."
+        )
+    return replace(dataset, X=dataset.X[:, [at[name] for name in names]], columns=names)
 
 
 def _embedded(run: Run) -> Run:

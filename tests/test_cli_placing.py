@@ -56,12 +56,24 @@ def test_json_is_one_object(folder: Path, call: Call) -> None:
 def test_columns_are_found_by_their_names(folder: Path, call: Call, tmp_path: Path) -> None:
     plain = table(folder / "plain.parquet", 30, 3)
     turned = table(folder / "turned.parquet", 30, 3, columns="fbdace")
+    renamed, parts = folder / "renamed.csv", folder / "parts"
+    frame = pd.read_parquet(turned)
+    frame.rename(columns={"a": "A"}).to_csv(renamed, index=False)
+    parts.mkdir()
+    frame.assign(more=np.nan).to_parquet(parts / "0.parquet")
     places = []
-    for data in (plain, turned):
-        ended = call("place", "old", data, "--out", folder / "runs", "--to", tmp_path / f"{data.stem}.csv")
+    for data, *columns in (
+        (plain,),
+        (turned,),
+        (turned, "--columns", "f,b,d,a,c,e"),
+        (parts,),
+        (renamed, "--columns", "A,b,c,d,e,f"),
+    ):
+        ended = call("place", "old", data, *columns, "--out", folder / "runs", "--to", tmp_path / "places.csv")
         assert (ended.code, ended.err) == (0, "")
-        places.append(pd.read_csv(tmp_path / f"{data.stem}.csv"))
-    pd.testing.assert_frame_equal(*places)
+        places.append(pd.read_csv(tmp_path / "places.csv"))
+    for other in places[1:]:
+        pd.testing.assert_frame_equal(other, places[0])
     few = table(folder / "few.parquet", 30, 3, columns="abcde")
     ended = call("place", "old", few, "--out", folder / "runs")
     assert ended.code == 2

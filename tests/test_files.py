@@ -316,4 +316,5 @@ def test_columns_of_a_table_have_names_and_those_of_an_array_do_not(tmp_path: Pa
     assert load(str(tmp_path / "t.parquet"), label_column="kind").columns == ("b", "a")
     assert load(str(tmp_path / "t.parquet"), columns=["a", "b"]).columns == ("a", "b")
     assert load(str(saved(tmp_path, np.arange(6).reshape(2, 3)))).columns is None
-    assert [is_table(name) for name in ("T.CSV.GZ", "t.parquet", "t.npy", "digits")] == [True, True, False, False]
+    names = ("T.CSV.GZ", "t.parquet", str(tmp_path), "t.npy", "digits", "auto")
+    assert [is_table(name) for name in names] == [True, True, True, False, False, False]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +83,25 @@ def test_one_row_alone_is_placed_as_among_others(stored: Run) -> None:
     expected = sets.place(stored, new).points
     for name in ("x", "y", "cluster", "nearest", "novelty"):
         assert sets.place(stored, one).points[name][0] == expected[name][7]
+
+
+def test_columns_are_taken_by_name(tmp_path: Path) -> None:
+    recipe = Recipe(embed={"method": "pca"}, cluster={"n_clusters": 3})
+    made = run(recipe, replace(clouds(90, 0), columns=tuple("abcdef")))
+    path = made.save(tmp_path)
+    new = replace(clouds(9, 1), columns=tuple("abcdef"))
+    expected = sets.place(made, new)
+    turned = replace(new, X=np.hstack([np.full((9, 1), 1e6), new.X[:, ::-1]]), columns=tuple("gfedcba"))
+    shutil.copytree(path, tmp_path / "whole" / "landmarks")
+    of_landmarks = replace(open_run(path), features=None, path=tmp_path / "whole")
+    for on in (made, of_landmarks):
+        placed = sets.place(on, turned)
+        pd.testing.assert_frame_equal(placed.points, expected.points)
+        assert placed.record["dataset"] == expected.record["dataset"]
+        with pytest.raises(InputError, match="Some Clouds has no column 'c', which the map was made from: give"):
+            sets.place(on, replace(new, columns=tuple("abCdef")))
+    unnamed = sets.place(made, replace(new, columns=None))
+    pd.testing.assert_frame_equal(unnamed.points, expected.points)
 
 
 def test_a_set_comes_back_as_it_was_and_is_no_run(stored: Run) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,14 +60,15 @@ def _load(
     seed: int,
     data_dir: Path | None,
 ) -> Dataset:
-    """The new rows; of a table the columns that the run was made from, by their names."""
+    """The new rows; of a table the columns that the run was made from, or those named in their stead, in that order."""
     from .. import datasets
 
     how = run.reference.preparation
+    names = None if how is None else how.names
     chosen = columns.split(",") if columns is not None else None
-    if chosen is None and how is not None and datasets.is_table(data):
-        chosen = None if how.names is None else list(how.names)
-    return datasets.load(
+    if chosen is None and names is not None and datasets.is_table(data):
+        chosen = list(names)
+    rows = datasets.load(
         data,
         data_dir=data_dir,
         sample="all" if sample is None else sample,  # type: ignore[arg-type]
@@ -75,3 +77,5 @@ def _load(
         columns=chosen,
         varies=False,
     )
+    renamed = columns is not None and names is not None and set(chosen or ()) != set(names)
+    return replace(rows, columns=None) if renamed else rows

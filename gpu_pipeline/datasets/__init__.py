@@ -87,8 +87,10 @@ def load(
 
 
 def is_table(name: str) -> bool:
-    """Whether a name is that of a file whose columns have names."""
-    return name not in DATASETS and name.lower().endswith(tuple(tables.TABLES))
+    """Whether a name is that of a file, or a folder of files, whose columns have names."""
+    if name in ("auto", *DATASETS):
+        return False
+    return name.lower().endswith(tuple(tables.TABLES)) or Path(name).expanduser().is_dir()
 
 
 def _default(data_dir: str | Path | None) -> tuple[str, tuple[str, ...]]:
