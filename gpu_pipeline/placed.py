@@ -54,9 +54,9 @@ class PlacedSet:
     points
         One row a placed one: `row` (index in its data set), `x`, `y`, `label` (if its data have labels), `vote` (if the
         run has: the label of most of the 10 nearest reference points on the map), `cluster` (that of the nearest
-        centre, where the run clustered), `nearest` (position of the nearest reference row in the run's points),
-        `nearest_row` (its index in the run's data set), `distance` to it in the features, `novelty` (see
-        `placing.Placed`).
+        centre, where the run clustered), `nearest` (position of the nearest reference row in the run's points, or in
+        those of its landmarks), `nearest_row` (its index in the run's data set), `distance` to it in the features,
+        `novelty` (see `placing.Placed`).
     path
         Folder where it is stored, or None.
     """
