@@ -236,6 +236,8 @@ def _write(run: Run, folder: Path) -> None:
     np.save(folder / "features.npy", run.features, allow_pickle=False)
     if run._reference is not None:
         run._reference.save(folder / "reference", rows=False)
+    elif run.path is not None and (run.path / "reference").is_dir():
+        shutil.copytree(run.path / "reference", folder / "reference")
     for path in folder.rglob("*"):
         flush(path)
 

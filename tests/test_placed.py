@@ -122,6 +122,13 @@ def test_a_set_comes_back_as_it_was_and_is_no_run(stored: Run) -> None:
     assert sets.list_placed(stored.path.parent) == []
 
 
+def test_an_opened_run_takes_new_rows_after_it_was_stored_again(stored: Run, tmp_path: Path) -> None:
+    assert stored.path is not None
+    again = open_run(open_run(stored.path).save(tmp_path))
+    new = clouds(30, 1)
+    pd.testing.assert_frame_equal(sets.place(again, new).points, sets.place(stored, new).points)
+
+
 def test_a_damaged_set_is_refused(stored: Run) -> None:
     made = sets.save(sets.place(stored, clouds(30, 2)), stored)
     assert made.path is not None
