@@ -111,7 +111,7 @@ def run(
     recipe
         What to compute; all defaults if left out.
     dataset
-        Rows to take instead of those that `recipe.data` names.
+        Rows to take instead of those that `recipe.data` names; they are checked as those are.
     data_dir
         Where known data sets are looked for first.
     observer
@@ -133,7 +133,7 @@ def run(
         raise InputError("landmarks are taken by gpu_pipeline.scale.run, or on the command line: leave them out here.")
     journal = _Journal(observer or Observer())
     compiled = _compile_ahead(recipe)
-    loaded = journal.step("load", lambda: dataset or _load(recipe, data_dir))
+    loaded = journal.step("load", lambda: _load(recipe, data_dir) if dataset is None else datasets.checked(dataset))
     check(recipe, loaded)
     for sentence in loaded.notes:
         journal.note(sentence)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .datasets import Dataset
+from .datasets import Dataset, checked
 from .drafts import draft, flush, publish
 from .errors import InputError
 from .machine import facts
@@ -79,6 +79,7 @@ def place(run: Run, dataset: Dataset, *, threads: int | None = None) -> PlacedSe
     reference, watch = run.reference, Stopwatch()
     if reference.preparation is not None:
         dataset = _by_name(dataset, reference.preparation.names)
+    dataset = checked(dataset, varies=False)
     with watch.measure("compile"):
         reference.place(dataset.X[:1], threads)
     with watch.measure("prepare"):

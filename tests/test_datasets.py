@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import gzip
 import hashlib
@@ -16,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpu_pipeline.datasets import DATASETS, Dataset, cache_dir, check, dataset, digits, load, locate
+from gpu_pipeline.datasets import DATASETS, Dataset, cache_dir, check, checked, dataset, digits, load, locate
 from gpu_pipeline.datasets.sets import FILES, SETS, IdxSet
 from gpu_pipeline.errors import InputError
 
@@ -330,6 +332,49 @@ def test_check(changes: dict[str, Any], says: str) -> None:
     with pytest.raises(InputError) as caught:
         check(made(**changes))
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("y", "expected"),
+    [
+        (np.array(["b", "ü", "b"], dtype=object), ["b", "ü", "b"]),
+        (pd.Series(["b", "ü", "b"], dtype="category"), ["b", "ü", "b"]),
+        (pd.Series([2, 1, 2], dtype="Int64").to_numpy(dtype=object), [2, 1, 2]),
+        (np.array([2.0, True, np.int8(2)], dtype=object), [2, 1, 2]),
+        (["b", "ü", "b"], ["b", "ü", "b"]),
+        (np.array([b"b", "ü".encode(), b"b"]), ["b", "ü", "b"]),
+        (np.array([2.0, 1, 2]), [2, 1, 2]),
+    ],
+)
+def test_labels_of_every_kind(y: Any, expected: list[object]) -> None:
+    found = checked(made(y=y))
+    assert found.y is not None
+    assert found.y.dtype == np.array(expected).dtype
+    np.testing.assert_array_equal(found.y, expected)
+    again = checked(made(y=copy.deepcopy(y)))
+    assert found.digest() == again.digest()
+
+
+@pytest.mark.parametrize(
+    ("y", "says"),
+    [
+        (np.array([1.0, np.nan, np.nan]), "lack 2 of 3, the first in row 7 (counted from 0)"),
+        (np.array(["a", "b", None], dtype=object), "lack 1 of 3, the first in row 9 (counted from 0)"),
+        (np.array([pd.NA, 1, 2], dtype=object), "lack 1 of 3, the first in row 4 (counted from 0)"),
+        (np.array(["a", 1, 2], dtype=object), "are of the types int, str: give whole numbers or text"),
+        (np.array([{1}, {2}, {3}]), "are of the types set: give whole numbers or text"),
+        (np.array([0.5, 1, 2]), "not whole"),
+        (np.array([0.5, 1, 2], dtype=object), "not whole"),
+        (np.array([b"Gr\xf6", b"b", b"c"]), "are not in UTF-8, such as b'Gr\\xf6' in row 4"),
+        (np.array([1, 2]), "3 rows but 2 labels"),
+        (np.array([1, np.nan]), "3 rows but 2 labels"),
+    ],
+)
+def test_labels_that_cannot_be_used(y: np.ndarray, says: str) -> None:
+    with pytest.raises(InputError) as caught:
+        checked(made(y=y))
+    assert says in str(caught.value)
+    assert str(caught.value).startswith("the labels of made") or "3 rows but" in says
 
 
 def test_rows_for_a_map_that_is_there_need_not_vary() -> None:

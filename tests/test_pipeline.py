@@ -157,6 +157,16 @@ def test_without_labels_what_needs_them_is_not_measured(tmp_path: Path) -> None:
     assert open_run(result.save(tmp_path)).scores.values == result.scores.values
 
 
+def test_labels_may_be_what_pandas_gives(tmp_path: Path) -> None:
+    names = np.array(["boot", "sock", "été"])[clouds().y]
+    recipe = make({**VALUES, "embed": {"method": "pca"}})
+    made = run(recipe, replace(clouds(), y=pd.Series(names).astype(object).to_numpy()))
+    again = run(recipe, replace(clouds(), y=names.astype(object)))
+    assert made.record.dataset["digest"] == again.record.dataset["digest"]
+    assert open_run(made.save(tmp_path)).points["label"].tolist() == names.tolist()
+    assert made.scores.confusion["classes"] == ["boot", "sock", "été"]
+
+
 def test_images_go_to_the_store_and_come_back(tmp_path: Path) -> None:
     result = run(
         make({"data": {"name": "digits", "sample": 150}, "embed": {"method": "pca"}, "engine": "scikit_learn"})
@@ -187,6 +197,9 @@ def test_the_default_data_set_without_a_network(monkeypatch: pytest.MonkeyPatch)
         ({"preprocess": "deskew"}, clouds(), "deskew needs images"),
         ({"embed": {"method": "pca"}, "cluster": {"n_clusters": 2}}, clouds(2), "take 3 or more"),
         ({"embed": {"method": "pca"}}, clouds(d=1), "column"),
+        ({}, replace(clouds(), y=np.where(np.arange(N) == 5, np.nan, 1.0)), f"lack 1 of {N}, the first in row 15"),
+        ({}, replace(clouds(), y=np.arange(N - 1)), f"{N} rows but {N - 1} labels"),
+        ({}, replace(clouds(), X=np.where(np.arange(N) == 5, np.inf, clouds().X.T).T), "infinite values, the first in"),
     ],
 )
 def test_what_does_not_fit_the_data_is_refused_first(values: dict[str, Any], dataset: Dataset, sentence: str) -> None:

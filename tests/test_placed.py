@@ -73,6 +73,11 @@ def test_labels_that_are_missing_or_text(stored: Run) -> None:
     assert "vote" in unlabelled.points
     as_text = sets.place(stored, clouds(9, 1, text=True))
     assert as_text.record["label_accuracy"]["placed"] == 1
+    texts = replace(clouds(9, 1), y=clouds(9, 1).y.astype("U1"))
+    objects = replace(texts, y=texts.y.astype(object))
+    assert sets.place(stored, objects).record["dataset"]["digest"] == texts.digest()
+    with pytest.raises(InputError, match="9 rows but 8 labels"):
+        sets.place(stored, replace(clouds(9, 1), y=np.arange(8)))
     blind = run(Recipe(embed={"method": "pca"}), clouds(60, 0, labels=False))
     assert "vote" not in sets.place(blind, clouds(9, 1)).points
 

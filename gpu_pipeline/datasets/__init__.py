@@ -13,10 +13,10 @@ from typing import Literal
 
 from ..errors import InputError, unknown_name
 from . import digits, fetch, files, tables
-from .dataset import Dataset, Pick, check, pick_rows
+from .dataset import Dataset, Pick, check, checked, pick_rows
 from .fetch import Location, cache_dir, locate
 
-__all__ = ["DATASETS", "Dataset", "Location", "cache_dir", "check", "is_table", "load", "locate"]
+__all__ = ["DATASETS", "Dataset", "Location", "cache_dir", "check", "checked", "is_table", "load", "locate"]
 
 DATASETS: dict[str, Callable[[Pick, str | Path | None], Dataset]] = {
     "mnist": partial(fetch.load, "mnist"),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import operator
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from numbers import Integral, Real
+from typing import Any, Literal
 
 import numpy as np
 
@@ -108,21 +109,80 @@ def take(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return array if len(rows) == len(array) else array[rows]
 
 
-def labels(name: str, y: np.ndarray) -> np.ndarray:
-    """Labels as int64 or text, from integers, whole floating-point numbers, booleans or text.
+def labels(name: str, y: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+    """Labels as int64 or text, from integers, whole floating-point numbers, booleans or text, or objects of these.
+
+    Parameters
+    ----------
+    name
+        Of the data set, for sentences.
+    y
+        (n,) labels.
+    rows
+        (n,) index of each in the whole data set, for sentences too; from 0 if left out.
 
     Raises
     ------
     InputError
-        If they are none of these.
+        If they are none of these, or some are missing.
     """
+    if y.dtype.kind == "O":
+        import pandas as pd
+
+        _check_missing(name, pd.isna(y), rows)
+        y = _of_one_kind(name, y)
+    if y.dtype.kind == "f":
+        _check_missing(name, np.isnan(y), rows)
     if y.dtype.kind in "biu":
         return y.astype(np.int64)
     if y.dtype.kind == "f" and np.array_equal(y, np.round(y)) and np.isfinite(y).all():
         return y.astype(np.int64)
-    if y.dtype.kind in "US":
+    if y.dtype.kind == "S":
+        return decoded(name, y.tolist(), rows)
+    if y.dtype.kind in "UT":
         return y.astype(np.str_)
     raise InputError(f"the labels of {name} are of type {y.dtype} and not whole: give whole numbers or text.")
+
+
+def decoded(name: str, y: Iterable[bytes], rows: np.ndarray | None = None) -> np.ndarray:
+    """Labels from bytes in UTF-8; parameters as of `labels`.
+
+    Raises
+    ------
+    InputError
+        If some are in another encoding.
+    """
+    found = []
+    for i, value in enumerate(y):
+        try:
+            found.append(value.decode())
+        except UnicodeDecodeError:
+            raise InputError(
+                f"the labels of {name} are not in UTF-8, such as {value!r} in row {i if rows is None else rows[i]} "
+                "(counted from 0): save them as UTF-8."
+            ) from None
+    return np.array(found, dtype=np.str_)
+
+
+def _check_missing(name: str, missing: np.ndarray, rows: np.ndarray | None) -> None:
+    if missing.any():
+        first = int(np.argmax(missing))
+        raise InputError(
+            f"the labels of {name} lack {np.count_nonzero(missing)} of {len(missing)}, the first in row "
+            f"{first if rows is None else rows[first]} (counted from 0): fill them in or leave those rows out."
+        )
+
+
+_KINDS: dict[type, Any] = {str: str, bytes: bytes, int: (Integral, np.bool_), float: (Real, np.bool_)}
+
+
+def _of_one_kind(name: str, y: np.ndarray) -> np.ndarray:
+    """Objects, such as pandas keeps text as, in an array of their own type."""
+    for kind, like in _KINDS.items():
+        if all(isinstance(value, like) for value in y):
+            return np.array([kind(value) for value in y])
+    kinds = ", ".join(sorted({type(value).__name__ for value in y}))
+    raise InputError(f"the labels of {name} are of the types {kinds}: give whole numbers or text.")
 
 
 def check(dataset: Dataset, *, varies: bool = True) -> None:
@@ -161,6 +221,19 @@ def check(dataset: Dataset, *, varies: bool = True) -> None:
         )
     _check_labels(dataset)
     _check_values(dataset, varies)
+
+
+def checked(dataset: Dataset, *, varies: bool = True) -> Dataset:
+    """A data set that anyone may have made, with its labels as whole numbers or text; raises what `check` raises."""
+    check(replace(dataset, y=None), varies=varies)
+    if dataset.y is None:
+        return dataset
+    y = np.asarray(dataset.y)
+    if y.shape == (len(dataset.X),):
+        y = labels(dataset.name, y, dataset.rows)
+    dataset = replace(dataset, y=y)
+    _check_labels(dataset)
+    return dataset
 
 
 def _check_labels(dataset: Dataset) -> None:
