@@ -203,6 +203,15 @@ def test_missing_values(tmp_path: Path) -> None:
     refused("lacks 1 of 3 labels, the first in row 1", tmp_path / "t.parquet", label_column="c")
 
 
+def test_labels_that_are_not_in_utf_8(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes("a,kind\n1,x\n2,Größe\n3,y\n".encode("latin-1"))
+    refused("column 'kind' are not in UTF-8, such as b'Gr\\xf6\\xdfe' in row 1 (", path, label_column="kind")
+    refused("in row 1 (", path, label_column="kind", sample=2, seed=0)  # rows 1 and 2
+    parquet.write_table(pa.table({"a": [1, 2], "kind": [b"x", "Größe".encode()]}), tmp_path / "t.parquet")
+    np.testing.assert_array_equal(load(str(tmp_path / "t.parquet"), label_column="kind").y, ["x", "Größe"])
+
+
 def test_text_where_numbers_belong(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a,b\nx,y\nz,w\n")
     refused("no column of numbers", tmp_path / "t.csv")

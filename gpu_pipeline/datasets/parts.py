@@ -99,7 +99,8 @@ class Parts:
         except (pa.ArrowException, OSError) as error:
             raise damaged(str(piece), error) from None
         X = _arrays(table[self.features[0]], self) if self.array else matrix(table, self.features)
-        return X, None if self.label is None else label_column(table, self.label)
+        rows = np.arange(piece.start, piece.start + piece.rows)
+        return X, None if self.label is None else label_column(table, self.label, rows)
 
 
 def damaged(what: str, error: Exception) -> InputError:

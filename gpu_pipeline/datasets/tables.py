@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import InputError, unknown_name
-from .dataset import Dataset, Pick, labels
+from .dataset import Dataset, Pick, decoded, labels
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -65,7 +65,7 @@ def read(path: Path, suffix: str, pick: Pick, wanted: Columns) -> Dataset:
     rows = pick(total)
     if len(rows) < total:
         table = table.take(rows)
-    y = None if wanted.label is None else label_column(table, wanted.label)
+    y = None if wanted.label is None else label_column(table, wanted.label, rows)
     said, names = (*opened.notes, *notes), tuple(features)
     return Dataset(path.stem, matrix(table, features), y, rows, total, notes=said, columns=names)
 
@@ -231,26 +231,30 @@ def matrix(table: pa.Table, features: Sequence[str]) -> np.ndarray:
     return X
 
 
-def label_column(table: pa.Table, name: str) -> np.ndarray:
-    """Labels of a table's rows, (rows,) int64 or text.
+def label_column(table: pa.Table, name: str, rows: np.ndarray) -> np.ndarray:
+    """Labels of a table's rows, (rows,) int64 or text; `rows` are their indices in the whole data set, for sentences.
 
     Raises
     ------
     InputError
-        If some are missing, or they are numbers that are not whole.
+        If some are missing, they are numbers that are not whole, or text that is not in UTF-8.
     """
     column = table[name]
     if column.null_count:
-        first = column.is_null().to_pylist().index(True)
+        first = rows[column.is_null().to_pylist().index(True)]
         raise InputError(
             f"the label column {name!r} lacks {column.null_count} of {len(column)} labels, the first in row {first} "
             "(counted from 0): fill them in or leave those rows out."
         )
     from pyarrow import types
 
+    said = f"the column {name!r}"
     if types.is_integer(column.type) or types.is_floating(column.type) or types.is_boolean(column.type):
-        return labels(name, column.to_numpy())
-    return np.array([str(value) for value in column.to_pylist()], dtype=np.str_)
+        return labels(said, column.to_numpy(), rows)
+    values = column.to_pylist()
+    if values and isinstance(values[0], bytes):  # As Arrow reads text of a CSV that is not in UTF-8.
+        return decoded(said, values, rows)
+    return np.array([str(value) for value in values], dtype=np.str_)
 
 
 TABLES: dict[str, Callable[[Path], Opened]] = {
