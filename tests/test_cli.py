@@ -333,6 +333,7 @@ BAD_SETTINGS = {
     "--image-shape 3x3": "has 6 columns, which are not images of 3 x 3",
     "--image-shape 0x6": "data.image_shape is 0",
     "--image-shape 6": "--image-shape is '6'",
+    "--landmarks 60 --data-dir .": "--data-dir is where known data sets are looked for",
     "--recipe none.toml": "cannot read the recipe none.toml",
     "--perplexty 30": "--perplexity",
     "superfluous": "superfluous",

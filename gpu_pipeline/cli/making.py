@@ -81,6 +81,11 @@ def run(
     )
     asked = from_toml(recipe, overrides) if recipe else make(overrides)
     if asked.data.landmarks is not None:
+        if data_dir is not None:
+            raise InputError(
+                "--data-dir is where known data sets are looked for, which are not read a partition at a time: give "
+                "the path of a file or folder as --data, and leave --data-dir out."
+            )
         _place_and_store(asked, memory, workers, scheduler, out, as_json)
         return
     if (memory, workers, scheduler) != (None, None, None):
