@@ -126,7 +126,7 @@ def show_placed(record: dict[str, Any], where: Path) -> None:
 
 
 def rescore(run: Run) -> Run:
-    """The run with its scores computed again from its map and features.
+    """The run with its scores, and the columns of points that hold some, computed again from its map and features.
 
     Raises
     ------
@@ -152,7 +152,10 @@ def rescore(run: Run) -> Run:
         engine=recipe.engine_of("score"),
         seed=recipe.seed,
     )
-    return replace(run, scores=scores)
+    columns = {"neighbor_recall": scores.neighbor_recall}
+    if scores.misfit is not None:
+        columns["misfit"] = scores.misfit
+    return replace(run, scores=scores, points=run.points.assign(**columns), _picture=None)
 
 
 def compare(left: Run, right: Run) -> tuple[dict[str, Any], Image.Image]:

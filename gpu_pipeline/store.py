@@ -201,24 +201,39 @@ def slug(name: str) -> str:
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> Path:
     """Put a file in its place whole: written under another name by `write`, flushed, renamed."""
-    beside = path.parent / f".{uuid.uuid4().hex[:8]}-{path.name}"
-    try:
-        write(beside)
-        flush(beside)
-        beside.replace(path)
-    except OSError as error:
-        raise cannot_write(path, error) from None
-    finally:
-        beside.unlink(missing_ok=True)
+    replace_files({path: write})
     return path
 
 
-def write_scores(run: Run) -> Path:
-    """Replace the scores of a stored run."""
+def replace_files(writers: Mapping[Path, Callable[[Path], object]]) -> None:
+    """The same of several files: none is renamed before all are written."""
+    beside = {path: path.parent / f".{uuid.uuid4().hex[:8]}-{path.name}" for path in writers}
+    path = Path()
+    try:
+        for path, write in writers.items():
+            write(beside[path])
+            flush(beside[path])
+        for path, written in beside.items():
+            written.replace(path)
+    except OSError as error:
+        raise cannot_write(path, error) from None
+    finally:
+        for written in beside.values():
+            written.unlink(missing_ok=True)
+
+
+def write_scores(run: Run) -> None:
+    """Replace the scores of a stored run: the figures, the points, which have columns of them, and the picture."""
     if run.path is None:
         raise InputError("this run is not stored: save it first.")
-    text = dump(run.scores.to_json())
-    return replace_file(run.path / FILES["scores"], lambda draft: draft.write_text(text, encoding="utf-8"))
+    text, picture = dump(run.scores.to_json()), run.picture()
+    replace_files(
+        {
+            run.path / FILES["points"]: lambda draft: run.points.to_parquet(draft, index=False),
+            run.path / FILES["picture"]: lambda draft: picture.save(draft, format="png"),
+            run.path / FILES["scores"]: lambda draft: draft.write_text(text, encoding="utf-8"),
+        }
+    )
 
 
 def dump(values: Any) -> str:

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pty
+import shutil
 import signal
 import struct
 import subprocess
@@ -123,6 +124,26 @@ def test_score_again_gives_the_same_figures(store: Path, call: Call) -> None:
     assert again.code == 0
     assert json.loads(again.out)["scores"] == before["values"]
     assert open_run(where).scores.values == before["values"]
+
+
+def test_score_renews_all_that_shows_scores(store: Path, tmp_path: Path, call: Call) -> None:
+    from PIL import Image
+
+    made = list_runs(store)[0]
+    old = tmp_path / "old"
+    shutil.copytree(made, old)
+    points, scores = pd.read_parquet(old / "points.parquet"), json.loads((old / "scores.json").read_text())
+    points.assign(neighbor_recall=np.float32(0), misfit=~points["misfit"]).to_parquet(old / "points.parquet")
+    scores["values"]["kl"] = 9.0
+    (old / "scores.json").write_text(json.dumps(scores))
+    stale = open_run(old)
+    stale.picture().save(old / "map.png")
+    assert call("score", old).code == 0
+    pd.testing.assert_frame_equal(pd.read_parquet(old / "points.parquet"), points)
+    assert (old / "scores.json").read_bytes() == (made / "scores.json").read_bytes()
+    with Image.open(old / "map.png") as renewed, Image.open(made / "map.png") as first:
+        assert renewed.tobytes() == first.tobytes() != stale.picture().tobytes()
+    assert sorted(path.name for path in old.iterdir()) == sorted(path.name for path in made.iterdir())
 
 
 @pytest.mark.parametrize("colour", ["label", "cluster", "misfit", "neighbor_recall", "density"])

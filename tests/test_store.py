@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 import time
+from dataclasses import replace
 from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
 from typing import Any
@@ -275,15 +276,21 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, room: int) -> None:
     assert not list(tmp_path.iterdir())
 
 
+class _Broken(Image.Image):
+    """A picture that cannot be saved."""
+
+    def __init__(self, error: type[BaseException]) -> None:
+        super().__init__()
+        self.error = error
+
+    def save(self, *_: Any, **__: Any) -> None:
+        raise self.error("broken")
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, ValueError, OSError])
 def test_whatever_stops_the_writer_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
     run = make_run()
-
-    class Breaks(Image.Image):
-        def save(self, *_: Any, **__: Any) -> None:
-            raise error("broken")
-
-    run._picture = Breaks()
+    run._picture = _Broken(error)
     with pytest.raises(InputError if error is OSError else error, match="broken"):
         save(run, tmp_path)
     assert not list(tmp_path.iterdir())
@@ -369,7 +376,20 @@ def test_scores_are_replaced_whole(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         write_scores(run)
     assert open_run(run.path).scores.values["kl"] == 0.5
-    assert not list(run.path.glob(".*"))
+    run.scores.values["kl"] = 0.25
+    run.points["neighbor_recall"] = np.float32(0.75)
+    before = {path: path.read_bytes() for path in run.path.iterdir()}
+    for error in (OSError, KeyboardInterrupt):
+        run._picture = _Broken(error)
+        with pytest.raises(InputError if error is OSError else error, match="broken"):
+            write_scores(run)
+        assert {path: path.read_bytes() for path in run.path.iterdir()} == before
+    run._picture = Image.new("L", (1, 1), 64)
+    write_scores(run)
+    run.scores = replace(run.scores, neighbor_recall=run.points["neighbor_recall"].to_numpy())
+    assert_same(open_run(run.path), run)
+    with Image.open(run.path / FILES["picture"]) as picture:
+        assert picture.getpixel((0, 0)) == 64
 
 
 def test_replace_file_refuses_what_is_no_file(tmp_path: Path) -> None:

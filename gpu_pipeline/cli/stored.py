@@ -41,7 +41,7 @@ def show(name: RunName, out: Store = Path("runs"), as_json: AsJson = False) -> N
 
 
 def score(name: RunName, out: Store = Path("runs"), as_json: AsJson = False) -> None:
-    """Score a stored run again, from its map and features."""
+    """Score a stored run again, from its map and features; its points and its picture show the new scores."""
     from .. import report, store
 
     rescored = report.rescore(store.open_run(name, out))
