@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .datasets import DATASETS
 from .errors import InputError
 from .metrics import neighbor_recall
 from .nearness import map_neighbors
@@ -52,6 +54,32 @@ class Comparison:
     common_neighbors: np.ndarray
     k: int
     summary: dict[str, float]
+
+
+def doubt(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
+    """Why rows of two runs with the same number may not be the same row; None if nothing says so.
+
+    Parameters
+    ----------
+    one, other
+        What was read, from the runs' records. Samples of the same data have different digests.
+
+    Raises
+    ------
+    InputError
+        If they are two of the known data sets, which have no row in common.
+    """
+    names = one["name"], other["name"]
+    alike = names[0] == names[1] and one["total"] == other["total"]
+    if alike or one["digest"] == other["digest"]:
+        return None
+    if names[0] != names[1] and all(name in DATASETS for name in names):
+        raise InputError(f"{names[0]} and {names[1]} have no row in common: compare runs on the same data.")
+    first, second = (f"{data['name']} with {data['total']:,} rows" for data in (one, other))
+    return (
+        f"A is of {first} and B of {second}: rows are taken for the same by their numbers alone, so that these figures "
+        "say something only if they are."
+    )
 
 
 def align(reference: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -48,7 +48,7 @@ def write(runs: Sequence[Run], to: str | Path) -> Path:
     Raises
     ------
     InputError
-        If the runs have too few rows in common, or the file cannot be written.
+        If the runs are of different known data sets or have too few rows in common, or the file cannot be written.
     """
     to = Path(to)
     if not to.parent.is_dir():
@@ -223,6 +223,7 @@ def _compared(left: Run, right: Run) -> dict[str, Any]:
     return {
         "names": figures["runs"],
         "picture": _picture(picture),
+        "notes": figures["notes"],
         "rows": f"{figures['rows']:,}",
         "median": _text(figures["displacement_median"]),
         "rms": _text(figures["displacement_rms"]),

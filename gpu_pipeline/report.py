@@ -166,11 +166,12 @@ def compare(left: Run, right: Run) -> tuple[dict[str, Any], Image.Image]:
     Raises
     ------
     InputError
-        If the runs have too few rows in common.
+        If the runs are of different known data sets, or have too few rows in common.
     """
-    from .compare import compare_maps
+    from .compare import compare_maps, doubt
     from .render import compare_picture
 
+    doubted = doubt(left.record.dataset, right.record.dataset)
     result = compare_maps(left.points, right.points)
     first, second = (run.points.set_index("row").loc[result.rows].reset_index() for run in (left, right))
     second[["x", "y"]] = result.aligned
@@ -179,6 +180,7 @@ def compare(left: Run, right: Run) -> tuple[dict[str, Any], Image.Image]:
         **result.summary,
         "scores": {name: [run.scores.values[name] for run in (left, right)] for name in left.scores.values},
         "seconds": {step: [run.record.seconds.get(step) for run in (left, right)] for step in left.record.seconds},
+        "notes": [] if doubted is None else [doubted],
     }
     (left_title, left_subtitle), (right_title, right_subtitle) = left.title(), right.title()
     picture = compare_picture(
@@ -197,6 +199,8 @@ def show_comparison(figures: dict[str, Any]) -> None:
     """Print what `compare` found on standard output."""
     first, second = figures["runs"]
     print(f"A: {first}\nB: {second}\n")
+    for sentence in figures["notes"]:
+        print(f"note: {sentence}\n")
     lines = [(name, pair) for kind in ("scores", "seconds") for name, pair in figures[kind].items()]
     table([{"": name, "A": a, "B": b, "B - A": None if None in (a, b) else b - a} for name, (a, b) in lines])
     print(

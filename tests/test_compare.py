@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpu_pipeline.compare import FEWEST_ROWS, align, compare_maps
+from gpu_pipeline.compare import FEWEST_ROWS, align, compare_maps, doubt
 from gpu_pipeline.errors import InputError
 
 
@@ -108,3 +108,18 @@ def test_maps_that_cannot_be_aligned() -> None:
             align(*pair)
     with pytest.raises(InputError, match="shapes"):
         align(places, places[:19])
+
+
+def data(name: str, total: int = 100, digest: str = "a") -> dict[str, object]:
+    return {"name": name, "total": total, "digest": digest}
+
+
+def test_data_that_may_be_others_are_doubted() -> None:
+    assert doubt(data("x"), data("x", digest="b")) is None  # two samples
+    assert doubt(data("x"), data("y")) is None  # a file that was renamed
+    for other in (data("y", digest="b"), data("x", 1000, digest="b"), data("mnist", digest="b")):
+        said = doubt(data("x"), other)
+        assert said is not None
+        assert said.startswith(f"A is of x with 100 rows and B of {other['name']} with {other['total']:,} rows: ")
+    with pytest.raises(InputError, match="mnist and fashion-mnist have no row in common: compare runs on the same"):
+        doubt(data("mnist", 70_000), data("fashion-mnist", 70_000, digest="b"))

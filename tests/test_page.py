@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from gpu_pipeline.errors import InputError
 from gpu_pipeline.pipeline import run as make_run
 from gpu_pipeline.recipe import make
 from gpu_pipeline.record import Run
+from gpu_pipeline.report import compare, show_comparison
 from gpu_pipeline.scoring import Scores
 
 SCRIPT = "<script>alert(1)</script>"
@@ -154,6 +156,18 @@ def test_two_runs_are_compared(one: Run, two: Run) -> None:
     assert re.search(r"moved by more than 0\.000 of A's radius", reader.text)
     assert "a share of 1.000" in reader.text
     assert [pair["better"] for pair in page._compared(one, two)["scores"]] == [""] * 9
+
+
+def test_a_comparison_says_that_the_data_may_be_others(one: Run, two: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "Note: A is of" not in Reader(page.html([one, two])).text
+    changed = {**two.record.dataset, "name": "other", "digest": "b"}
+    other = replace(two, record=replace(two.record, dataset=changed))
+    said = f"A is of some {SCRIPT} with 1,000 rows and B of other with 1,000 rows: "
+    assert f"Note: {said}" in Reader(page.html([one, other])).text
+    figures, _ = compare(one, other)
+    show_comparison({**figures, "picture": "both.png"})
+    assert f"note: {said}" in capsys.readouterr().out
+    assert compare(one, two)[0]["notes"] == []
 
 
 @pytest.mark.parametrize(
