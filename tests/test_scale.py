@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -184,6 +186,36 @@ with only_process(Path({str(tmp_path)!r})):
     assert "makes this very run already" in other.stderr
     with kept.only_process(tmp_path):
         pass
+
+
+def test_only_a_full_disk_is_called_one(tmp_path: Path) -> None:
+    with pytest.raises(TimeoutError, match="did not start"), kept.only_process(tmp_path):
+        raise TimeoutError("it did not start")
+    with pytest.raises(InputError, match="free some space"), kept.only_process(tmp_path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_folder_of_work_is_removed_whole(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    with kept.only_process(work):
+        (work / "survey").mkdir()
+        (work / "survey" / "part.npy").touch()
+        (work / "progress.json").touch()
+        kept.end(work)
+    assert not list(tmp_path.iterdir())
+
+
+def test_paths_mean_the_same_to_workers_that_were_started_elsewhere(few: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(few.parent)
+    assert opened(Path(few.name)).path == str(few)
+
+
+def test_a_file_that_is_gone_is_named(few: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(few, tmp_path / "copy.parquet"))
+    found, (first, *_) = opened(copy), sorted(copy.glob("*.parquet"))
+    first.unlink()
+    with pytest.raises(InputError, match=f"cannot read {first} .*: put it back"):
+        found.states()
 
 
 def test_memory_is_shared_out_or_refused(few: Path) -> None:

@@ -51,8 +51,10 @@ def started(data: Path, out: Path, *more: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command(data, out, *more), stdout=pipe, stderr=pipe, text=True, start_new_session=True)
 
 
-def finished(data: Path, out: Path, *more: str, limit: Callable[[], None] | None = None) -> tuple[int, str]:
-    done = subprocess.run(command(data, out, *more), capture_output=True, text=True, preexec_fn=limit)
+def finished(
+    data: Path, out: Path, *more: str, limit: Callable[[], None] | None = None, cwd: Path | None = None
+) -> tuple[int, str]:
+    done = subprocess.run(command(data, out, *more), capture_output=True, text=True, preexec_fn=limit, cwd=cwd)
     return done.returncode, done.stderr
 
 
@@ -298,7 +300,7 @@ def test_a_cluster_that_exists(data: Path, undisturbed: tuple[Path, int, int], t
         while not place.is_file() or not place.read_text():
             time.sleep(0.05)
         address = json.loads(place.read_text())["address"]
-        code, said = finished(data, tmp_path / "runs", "--scheduler", address)
+        code, said = finished(data, Path("runs"), "--scheduler", address, cwd=tmp_path)  # the worker is elsewhere
     finally:
         for process in (worker, scheduler):
             os.killpg(process.pid, signal.SIGKILL)

@@ -220,7 +220,7 @@ def team(where: Where, workers: int, limit: int, scratch: Path, note: Callable[[
     Raises
     ------
     Unavailable
-        If the scheduler cannot be reached or has no workers.
+        If the scheduler cannot be reached or has no workers, or local ones do not start.
     """
     import dask
     from distributed import Client, LocalCluster
@@ -228,17 +228,23 @@ def team(where: Where, workers: int, limit: int, scratch: Path, note: Callable[[
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with dask.config.set({**SETTINGS, "temporary-directory": str(scratch)}), contextlib.ExitStack() as stack:
         if where.scheduler is None:
-            cluster = stack.enter_context(
-                LocalCluster(
-                    n_workers=workers,
-                    threads_per_worker=1,
-                    memory_limit=limit,
-                    dashboard_address="127.0.0.1:0",
-                    local_directory=str(scratch),
-                    silence_logs=logging.CRITICAL,
+            try:
+                cluster = stack.enter_context(
+                    LocalCluster(
+                        n_workers=workers,
+                        threads_per_worker=1,
+                        memory_limit=limit,
+                        dashboard_address="127.0.0.1:0",
+                        local_directory=str(scratch),
+                        silence_logs=logging.CRITICAL,
+                    )
                 )
-            )
-            client = stack.enter_context(Client(cluster))
+                client = stack.enter_context(Client(cluster))
+            except (TimeoutError, RuntimeError) as error:
+                raise Unavailable(
+                    f"{workers} workers could not be started ({error}): close other programs or lower --workers, and "
+                    "start the same command, which goes on where it was"
+                ) from None
         else:
             client = stack.enter_context(_reach(where.scheduler))
         threads = sum(client.nthreads().values())

@@ -11,6 +11,7 @@ runs/.scale-<hash>/
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -24,6 +25,8 @@ from ..errors import InputError
 from ..store import replace_file
 
 Write = Callable[[Path], object]
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 
 def keep(folder: Path, stem: str, files: Mapping[str, Write], remember: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,6 +85,16 @@ def drop(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def end(folder: Path) -> None:
+    """Remove the whole folder, the lock last: who comes meanwhile is told that the run is being made."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            drop(path)
+        elif path.name != "lock":
+            path.unlink(missing_ok=True)
+    drop(folder)
+
+
 def clear(folder: Path) -> None:
     """Remove all that is kept, but not the lock nor Dask's own files."""
     for path in folder.iterdir():
@@ -100,9 +113,10 @@ def only_process(folder: Path) -> Iterator[None]:
     InputError
         If another process works in it, or it cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "lock").open("a+") as file:
+    with contextlib.ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            file = stack.enter_context((folder / "lock").open("a+"))
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -115,12 +129,21 @@ def only_process(folder: Path) -> Iterator[None]:
             file.write(str(os.getpid()))
             file.flush()
             _sweep(folder)
+        except OSError as error:
+            raise _unwritable(folder, error) from None
+        try:
             yield
-    except OSError as error:
-        raise InputError(
-            f"cannot write to {folder} ({error.strerror or error}): free some space and start the same command, which "
-            "goes on where it was."
-        ) from None
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            raise _unwritable(folder, error) from None
+
+
+def _unwritable(folder: Path, error: OSError) -> InputError:
+    return InputError(
+        f"cannot write to {folder} ({error.strerror or error}): free some space and start the same command, which "
+        "goes on where it was."
+    )
 
 
 def _sweep(folder: Path) -> None:

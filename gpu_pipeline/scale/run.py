@@ -22,7 +22,7 @@ from ..record import Record, Run, title_of
 from ..timing import now
 from . import kmeans, picture, place, points, scores, statistics
 from .cluster import Team, Where, check_installed, smallest_limit, team
-from .kept import clear, drop, keep, only_process, read_json, write_json
+from .kept import clear, drop, end, keep, only_process, read_json, write_json
 from .memory import check_disk, share, worker_needs
 from .source import BLOCK, ROWS, Source, open_source
 from .watch import Watch
@@ -64,15 +64,16 @@ def run(recipe: Recipe, where: Where, out: str | Path = "runs", observer: Observ
     observer = observer or Observer()
     source = open_source(recipe.data)
     _check(recipe, source)
+    out = Path(out).absolute()  # workers may have been started elsewhere
     store.writable(out)
-    folder = Path(out) / f".scale-{_name(recipe, source)}"
+    folder = out / f".scale-{_name(recipe, source)}"
     with only_process(folder):
         try:
-            made = _Work(recipe, where, source, folder, observer).do(Path(out))
+            made = _Work(recipe, where, source, folder, observer).do(out)
         except KeyboardInterrupt:
             observer.note(f"stopped; the same command goes on from what is kept in {folder}")
             raise
-    drop(folder)
+        end(folder)
     return made
 
 

@@ -122,9 +122,18 @@ class Source:
         return hashlib.sha256(repr((described, features)).encode()).hexdigest()
 
     def states(self) -> dict[str, list[int]]:
-        """Of each file the size in bytes and the time of its last change: what differs where its content does."""
+        """Of each file the size in bytes and the time of its last change: what differs where its content does.
+
+        Raises
+        ------
+        InputError
+            If one is gone.
+        """
         files = {piece.path for partition in self.partitions for piece in partition.pieces} or {self.path}
-        return {name: [(stat := Path(name).stat()).st_size, stat.st_mtime_ns] for name in sorted(files)}
+        try:
+            return {name: [(stat := Path(name).stat()).st_size, stat.st_mtime_ns] for name in sorted(files)}
+        except OSError as error:
+            raise InputError(f"cannot read {error.filename} ({error.strerror}) any more: put it back.") from None
 
     def in_files(self, files: set[str]) -> list[Partition]:
         """The partitions that lie in some files."""
@@ -141,7 +150,7 @@ def open_source(data: Data) -> Source:
     InputError
         If it is none of the kinds that are read a partition at a time, or cannot be read.
     """
-    path = Path(data.name).expanduser()
+    path = Path(data.name).expanduser().absolute()  # workers may have been started elsewhere
     if path.is_dir() or path.name.lower().endswith(".parquet"):
         if not path.exists():
             raise InputError(f"there is no {path}: give a folder of Parquet files, or one file.")
