@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import gc
 import importlib
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -26,6 +25,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from ..errors import EngineFailed, Unavailable, Unsupported, unknown_name
+from .processors import threads as threads
 
 T = TypeVar("T")
 
@@ -184,8 +184,3 @@ def first_able(
         if broke:  # Outside the handler, whose traceback would keep the engine's arrays alive.
             gc.collect()
     raise Unavailable(f"no engine can do {method} here ({'; '.join(reasons)}).")
-
-
-def threads() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
