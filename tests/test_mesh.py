@@ -162,6 +162,17 @@ def test_the_start_turns_with_the_input() -> None:
     np.testing.assert_allclose(np.abs(turned), np.abs(plain), atol=1e-8)  # The sign of an axis is a convention.
 
 
+def test_the_start_of_many_columns_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, _ = blobs(300, columns=40)
+    exact = mesh._start(X, methods.TSNE(), 0)
+    monkeypatch.setattr(mesh, "EXACT_COLUMNS", 39)
+    found = mesh._start(X, methods.TSNE(), 0)
+    assert found[:, 0].std() == pytest.approx(1e-4, rel=1e-4)
+    np.testing.assert_allclose(found, exact, atol=1e-7)
+    equal = mesh._start(np.ones((50, 40), np.float32), methods.TSNE(), 0)
+    assert equal.std() == pytest.approx(1e-4, rel=0.2)  # noise
+
+
 def test_same_seed_same_bytes() -> None:
     X, _ = blobs(700)
     settings = methods.TSNE(iterations=120, initialization="random")

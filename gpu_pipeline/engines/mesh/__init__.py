@@ -25,6 +25,9 @@ KL_ROWS = 10_000
 FORCE_ROWS = 256
 """Rows that the error of the force is measured on."""
 
+EXACT_COLUMNS = 2_000
+"""Columns up to which the start's axes come from the covariance, whose cost grows with their cube."""
+
 _EVERY = 50  # Iterations between two reports.
 _SETTLING = 0.2  # Share of the iterations, the last, for which `Optimization.refine`.
 
@@ -224,10 +227,9 @@ def _start(X: np.ndarray, settings: methods.TSNE, seed: int) -> np.ndarray:
     if settings.initialization == "random":
         return noise.astype(np.float32)
     centered = X - X.mean(axis=0, dtype=np.float64)
-    values, vectors = np.linalg.eigh(centered.T @ centered)
-    axes = vectors[:, :-3:-1]
+    largest, axes = _axes(centered, seed)
     axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
-    scale = np.sqrt(values[-1] / len(X))
+    scale = np.sqrt(largest / len(X))
     if not scale > 0:
         return noise.astype(np.float32)  # All rows are equal.
     start = np.zeros((len(X), 2))
@@ -235,6 +237,22 @@ def _start(X: np.ndarray, settings: methods.TSNE, seed: int) -> np.ndarray:
     if start[:, 1].std() < 1e-10:
         start[:, 1] = noise[:, 1]  # On a line nothing would ever leave the line.
     return start.astype(np.float32)
+
+
+def _axes(centered: np.ndarray, seed: int) -> tuple[float, np.ndarray]:
+    """The greatest sum of squares along an axis, and the first two axes, (columns, 2); of many columns by iteration.
+
+    References
+    ----------
+    Halko, Martinsson & Tropp 2011, doi:10.1137/090771806.
+    """
+    if centered.shape[1] > EXACT_COLUMNS:
+        from sklearn.utils.extmath import randomized_svd
+
+        _, singular, axes = randomized_svd(centered, 2, n_iter=7, random_state=seed)
+        return float(singular[0]) ** 2, axes.T
+    values, vectors = np.linalg.eigh(centered.T @ centered)
+    return float(values[-1]), vectors[:, :-3:-1]
 
 
 def in_rows(points: np.ndarray, order: np.ndarray) -> np.ndarray:
