@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from test_dashboard_page import N, _page, browser, count, page, server, store, strip, tab, wait
+import numpy as np
+import pandas as pd
+from test_dashboard_page import N, Server, _page, browser, count, page, server, store, strip, tab, wait
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from playwright.sync_api import Browser, Page
 
 __all__ = ["browser", "page", "server", "store"]  # fixtures
@@ -111,6 +115,38 @@ def test_dragging_a_handle_filters(page: Page) -> None:
     page.mouse.up()
     page.locator("[data-passing]").wait_for()
     assert float(page.locator("[data-key=to-neighbor_recall]").input_value()) > 0
+
+
+def test_seconds_since_1970_can_be_filtered(browser: Browser, tmp_path: Path) -> None:
+    """Numbers whose first digits are all the same: handles and fields tell them apart, and an end stays as it is."""
+    n = 2_000
+    random = np.random.default_rng(0)
+    when = 1_700_000_000 + 10 * np.arange(n)
+    pd.DataFrame({"x": random.normal(size=n), "y": random.normal(size=n), "when": when}).to_parquet(
+        tmp_path / "times.parquet"
+    )
+    server = Server(tmp_path / "stderr", "--out", str(tmp_path / "runs"), str(tmp_path / "times.parquet"))
+    try:
+        for page in _page(browser, server.url):
+            passing = page.locator("[data-passing]")
+            low, high = (page.locator(f"[data-key={end}-when]") for end in ("from", "to"))
+            low.fill("1700005000.5")
+            page.keyboard.press("Tab")
+            passing.get_by_text("1,499", exact=True).wait_for()
+            area = page.locator("[data-key=high-when]").bounding_box()
+            assert area is not None
+            x, y = area["x"] + area["width"] - 8, area["y"] + area["height"] / 2
+            page.mouse.move(x, y)
+            page.mouse.down()
+            page.mouse.move(x - area["width"] / 4, y, steps=8)
+            page.mouse.up()
+            page.wait_for_function("/within=when%3D1700005000.5~17000[0-9]+$/.test(location.search)")
+            top = float(high.input_value())
+            assert 1_700_014_000 < top < 1_700_016_000
+            n = np.count_nonzero((when > 1_700_005_000) & (when <= top))
+            page.locator("[data-passing]").get_by_text(f"{n:,}", exact=True).wait_for()
+    finally:
+        server.close()
 
 
 def test_compared_clusters_are_matched(page: Page) -> None:

@@ -121,6 +121,32 @@ def test_address_gives_the_same_view() -> None:
         assert values[name] == getattr(choice, name), name
 
 
+def test_an_address_keeps_large_numbers_apart() -> None:
+    limits = (("when", 1_700_000_000_123.0, 1_700_000_000_124.0),)
+    window = (412_345.678, 412_346.178, 4_649_776.224, 4_649_776.724)
+    values = from_query(dict(parse_qsl(to_query(Choice(limits=limits, window=window))[1:])))
+    assert values["limits"] == limits
+    assert values["window"] == pytest.approx(window, rel=0, abs=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-9])
+@pytest.mark.parametrize("kind", ["box", "lasso"])
+def test_a_shape_on_a_map_far_from_zero_selects_the_same_by_its_text(session: Session, kind: str, scale: float) -> None:
+    """Metres of a projection: what is seen is a few of them, some million from zero."""
+    random = np.random.default_rng(0)
+    x, y = scale * random.uniform(412_000, 412_003, 10_000), scale * random.uniform(4_649_776, 4_649_779, 10_000)
+    session.opened = Opened("plot", pd.DataFrame({"x": x, "y": y}))
+    x0, x1, y0, y1 = scale * np.array([412_000.7123, 412_002.1123, 4_649_776.5123, 4_649_778.9123])
+    numbers = (x0, x1, y0, y1) if kind == "box" else (x0, y0, x1, y0, x1, y1, x0, y1)
+    session.attempt(lambda: session.select(kind, numbers))
+    (step,) = session.choice.steps
+    assert step_from_text(step.to_text()) == step
+    assert len(step.to_text()) < 20 * len(numbers)
+    assert session.chosen is not None
+    inside = (x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)
+    assert abs(np.count_nonzero(session.chosen) - np.count_nonzero(inside)) <= 2
+
+
 def test_address_of_what_is_as_always_is_empty() -> None:
     assert to_query(Choice()) == ""
 
@@ -483,6 +509,16 @@ def test_a_filter_is_a_range_that_all_of_it_takes_away(session: Session) -> None
     assert len(session.choice.limits) == 1
     session.act("limit", {"column": "neighbor_recall", "low": "", "high": ""})
     assert session.visible is None
+
+
+def test_an_end_that_is_not_sent_stays_as_it_is(session: Session) -> None:
+    assert session.opened is not None
+    low = 0.1234567890123
+    session.act("limit", {"column": "neighbor_recall", "low": repr(low)})
+    session.act("limit", {"column": "neighbor_recall", "high": "0.5"})
+    assert session.choice.limits == (("neighbor_recall", low, 0.5),)
+    session.act("limit", {"column": "neighbor_recall", "high": ""})
+    assert session.choice.limits == (("neighbor_recall", low, session.opened.points["neighbor_recall"].max()),)
 
 
 def test_the_legend_speaks_of_a_frame_that_is_watched(session: Session) -> None:

@@ -77,3 +77,12 @@ def test_each_handle_and_number_has_its_label_and_tooltip() -> None:
     assert len(fields) == 4
     assert all("title=" in field for field in fields)
     assert all("aria-label=" in field for field in fields if "range" in field)
+
+
+def test_large_numbers_are_told_apart() -> None:
+    when = Opened("m", opened().points[["x", "y"]].assign(when=1_700_000_000 + 20 * np.arange(1000)))
+    (slider,) = sliders(when, (("when", 1_700_005_000.0, 1_700_010_123.5),), "when")
+    assert (slider["from"], slider["to"]) == ("1700005000", "1700010123.5")
+    assert slider["ends"] == ("1700000000", "1700019980")
+    ticks = re.findall("<small>(1700[0-9]+)</small>", views.look(Choice(colour="when"), when, [], "", None))
+    assert len(set(ticks)) == 3

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from ..errors import InputError
+from .figures import short
 from .filters import histogram, numbers
 from .paint import is_colour
 from .state import MODES, TABS, How, Pairs, Step, pairs_from_text
@@ -128,9 +129,15 @@ def _limit(session: Session, value: Any) -> None:
     if column not in numbers(session.opened):
         raise InputError("that column holds no numbers to filter by: choose another.")
     spread = histogram(session.opened, column)
-    low, high = (_number(value.get(end), getattr(spread, end)) for end in ("low", "high"))
+    ends = {"low": spread.low, "high": spread.high}
+    before = next((limit[1:] for limit in session.choice.limits if limit[0] == column), tuple(ends.values()))
+    # Only what was changed comes: the other end is shown with fewer digits than it has.
+    low, high = (
+        _number(value[end], ends[end]) if end in value else kept for end, kept in zip(ends, before, strict=True)
+    )
     if low > high:
-        raise InputError(f"from {low:g} to {high:g} is nothing: give the smaller number first.")
+        said = " to ".join(short(number, spread.high - spread.low, 6) for number in (low, high))
+        raise InputError(f"from {said} is nothing: give the smaller number first.")
     session.sought = column
     _unlimit(session, column)
     # All of it is no filter: points without a value are then in colour again.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..render.key import is_quantity
+from .figures import short
 from .opened import NOT_COLOURS, Opened
 from .state import Limit
 from .statistics import Histogram, spread
@@ -63,11 +64,11 @@ def _slider(opened: Opened, column: str, limit: tuple[float, float] | None) -> d
         "low": min(max(low, whole.low), whole.high),
         "high": min(max(high, whole.low), whole.high),
         "set": limit is not None,
-        "from": f"{low:.6g}" if limit and low > whole.low else "",
-        "to": f"{high:.6g}" if limit and high < whole.high else "",
+        "from": short(low, width, 6) if limit and low > whole.low else "",
+        "to": short(high, width, 6) if limit and high < whole.high else "",
         "bars": _bars(whole.counts, [low <= value <= high for value in inside] if limit else None),
         "rest": _bars(whole.counts),
-        "ends": (f"{whole.low:.4g}", f"{whole.high:.4g}"),
+        "ends": (short(whole.low, width, 4), short(whole.high, width, 4)),
     }
 
 

@@ -71,7 +71,9 @@ export function render({ model, el }) {
     if (node?.type === "color") send(node, { name: node.dataset.name, colour: node.value });
     else if (node) send(node, node.type === "checkbox" ? node.checked : node.value);
     const range = event.target.closest("[data-range]");
-    if (range) model.send_msg({ do: "limit", value: { column: range.dataset.range, low: field(range, "low").value, high: field(range, "high").value } });
+    // An end that was not changed is shown with fewer digits than it has, and is not sent.
+    const ends = ["low", "high"].filter((end) => range && (end === event.target.dataset.end || changed(field(range, end))));
+    if (range) model.send_msg({ do: "limit", value: { column: range.dataset.range, ...Object.fromEntries(ends.map((end) => [end, field(range, end).value])) } });
   });
   // Two handles share a track: neither passes the other, the number beside it follows, and all is an empty number.
   root.addEventListener("input", (event) => {
@@ -81,7 +83,11 @@ export function render({ model, el }) {
     if (handle === low) low.value = Math.min(low.valueAsNumber, high.valueAsNumber);
     else high.value = Math.max(low.valueAsNumber, high.valueAsNumber);
     const end = handle === low ? handle.min : handle.max;
-    field(range, handle.dataset.end).value = handle.valueAsNumber === Number(end) ? "" : Number(handle.valueAsNumber.toPrecision(4));
+    // To a thousandth of the track or finer, but not past the other handle.
+    const step = 10 ** (Math.floor(Math.log10(handle.max - handle.min)) - 3);
+    const near = Number((Math.round(handle.valueAsNumber / step) * step).toPrecision(15));
+    const kept = handle === low ? Math.min(near, high.valueAsNumber) : Math.max(near, low.valueAsNumber);
+    field(range, handle.dataset.end).value = handle.valueAsNumber === Number(end) ? "" : kept;
   });
   root.addEventListener("submit", (event) => {
     event.preventDefault();

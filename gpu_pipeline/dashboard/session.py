@@ -20,7 +20,7 @@ from .ground import layer_over, lit_over
 from .opened import Opened
 from .paint import painted
 from .placed import open_placed
-from .state import Choice, How, Step, limits_to_pairs, selected
+from .state import Choice, How, Step, drawn, limits_to_pairs, selected
 from .stored import open_points, open_stored, rows_of
 from .uploads import uploaded
 
@@ -211,7 +211,7 @@ class Session:
 
     def select(self, kind: str, numbers: tuple[float, ...]) -> None:
         """Take a shape that was drawn on the map."""
-        self.take(Step(self.how, kind, numbers))  # type: ignore[arg-type]
+        self.take(Step(self.how, kind, drawn(kind, numbers)))  # type: ignore[arg-type]
 
     @property
     def how(self) -> How:

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import numpy as np
 import param
 
+from .figures import exact, rounded, short
 from .paint import paints_from_pairs, paints_to_pairs
 
 How = Literal["new", "add", "subtract", "keep"]
@@ -52,13 +53,13 @@ class Step:
     text: str = ""
 
     def to_text(self) -> str:
-        """Short text; `step_from_text` gives the step back, its numbers to seven digits."""
+        """Short text; `step_from_text` gives the step back."""
         sign = next(sign for sign, how in _SIGN.items() if how == self.how)
         if self.kind in ("where", "within"):
             return f"{sign}{self.kind}:{pairs_to_text(self.pairs)}"
         if self.kind == "find":
             return f"{sign}find:{_quoted(self.text)}"
-        return f"{sign}{self.kind}:{','.join(f'{number:.7g}' for number in self.numbers)}"
+        return f"{sign}{self.kind}:{','.join(map(exact, self.numbers))}"
 
 
 class Choice(param.Parameterized):  # type: ignore[misc]
@@ -101,10 +102,20 @@ def to_query(choice: Choice) -> str:
     if choice.point >= 0:
         values["point"] = str(choice.point)
     if choice.window is not None:
-        values["view"] = ",".join(f"{number:.7g}" for number in choice.window)
+        x0, x1, y0, y1 = choice.window
+        spans = (x1 - x0, x1 - x0, y1 - y0, y1 - y0)
+        values["view"] = ",".join(short(*ends, 7) for ends in zip(choice.window, spans, strict=True))
     if choice.steps and in_address(choice.steps):
         values["select"] = ";".join(step.to_text() for step in choice.steps)
     return "?" + urlencode(values) if values else ""
+
+
+def drawn(kind: str, numbers: tuple[float, ...]) -> tuple[float, ...]:
+    """The numbers of a shape that was drawn by hand, to 1e-5 of its extent: what no eye sees makes an address long."""
+    axes = (numbers[:2], numbers[2:]) if kind.startswith("box") else (numbers[::2], numbers[1::2])
+    spans = [max(axis) - min(axis) for axis in axes]
+    span = min((span for span in spans if span > 0), default=0.0)
+    return tuple(rounded(number, span, 6) for number in numbers)
 
 
 def in_address(steps: Sequence[Step]) -> bool:
@@ -172,8 +183,8 @@ def pairs_from_text(text: str) -> Pairs:
 
 
 def limits_to_pairs(limits: Sequence[Limit]) -> Pairs:
-    """Limits as (column, "low~high"), to nine digits, which tell all numbers of 32 bits apart."""
-    return tuple((column, f"{low:.9g}~{high:.9g}") for column, low, high in limits)
+    """Limits as (column, "low~high")."""
+    return tuple((column, f"{exact(low)}~{exact(high)}") for column, low, high in limits)
 
 
 def limits_from_pairs(pairs: Pairs) -> tuple[Limit, ...]:

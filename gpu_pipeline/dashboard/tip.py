@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from PIL import Image, ImageOps
 
+from .figures import text_of
 from .images import encode
 from .opened import Opened
 
@@ -89,8 +91,8 @@ def _value(opened: Opened, colour: str, place: int) -> str:
     key = opened.layer(colour).key
     if key.kind == "classes":
         return key.names[int(opened.codes(colour)[0][place])]
-    value = opened.quantity(colour)[place]
-    return f"{value:.3g}" if np.isfinite(value) else "not measured"
+    value = opened.points[colour].iloc[place]
+    return text_of(value) if not pd.isna(value) and np.isfinite(value) else "not measured"
 
 
 def _counted(opened: Opened, colour: str, near: np.ndarray) -> str:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from ..render import Key, shown_key
 from ..render.palette import DENSITY, QUANTITY
+from .figures import short
 from .filters import numbers, sliders
 from .frame import Frame
 from .images import encode
@@ -243,7 +244,7 @@ def _ticks(key: Key) -> tuple[str, ...]:
     low, high = key.limits
     if key.kind == "density":
         return "few points", "many"
-    return tuple(f"{low + t * (high - low):.3g}" for t in (0, 0.5, 1))
+    return tuple(short(low + t * (high - low), high - low, 3) for t in (0, 0.5, 1))
 
 
 def _ramp(key: Key) -> list[str]:

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from ...record import Run
+from ..figures import text_of
 from ..neighborhood import neighbors_of_row
 from ..opened import Opened
 from ..views import page
-from .values import row_of, text_of, thumbs
+from .values import row_of, thumbs
 
 LISTED = 8
 """Neighbours in each list."""

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ...scoring import NEIGHBORS, VOTERS
+from ..figures import short
 from ..filters import numbers
 from ..opened import NOT_COLOURS, Opened
 from ..paint import Paint, painted
@@ -159,12 +160,18 @@ def _sheet(opened: Opened, mask: np.ndarray, seed: int) -> dict[str, Any] | None
 def _statistics(opened: Opened, mask: np.ndarray) -> list[dict[str, str]]:
     lines = []
     for found in against_rest(opened, mask)[:STATISTICS]:
-        form = "{:.3g}" if found.name is None else "{:.1%}"
-        inside, outside = ("-" if value is None else form.format(value) for value in (found.inside, found.outside))
+        inside, outside = (_mean(found, value) for value in (found.inside, found.outside))
         name = found.column.replace("_", " ") + ("" if found.name is None else f" {found.name}")
         effect = "-" if found.effect is None else f"{found.effect:+.2f} sd"
         lines.append({"name": name, "inside": inside, "outside": outside, "effect": effect})
     return lines
+
+
+def _mean(found: Difference, value: float | None) -> str:
+    """A mean of a quantity, or the share of a class."""
+    if value is None:
+        return "-"
+    return short(value, abs(value), 3) if found.name is None else f"{value:.1%}"
 
 
 def against_rest(opened: Opened, mask: np.ndarray) -> list[Difference]:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
 
 from ..opened import Opened
 from ..views import png_uri
@@ -14,15 +11,6 @@ from ..views import png_uri
 def number(value: float | None) -> str:
     """A figure for reading; a dash where there is none."""
     return "-" if value is None else f"{value:.3f}"
-
-
-def text_of(value: Any) -> str:
-    """A value of a table."""
-    if isinstance(value, bool | np.bool_):
-        return "yes" if value else "no"
-    if isinstance(value, float | np.floating):
-        return "-" if np.isnan(value) else str(int(value)) if float(value).is_integer() else f"{value:.4g}"
-    return str(value)
 
 
 def row_of(opened: Opened, place: int) -> int:
