@@ -430,6 +430,11 @@ def test_a_selection_that_no_address_holds_says_so(session: Session) -> None:
     assert "a link to this view" not in side.selection(session.opened, mask, steps[:0], (), 0)
 
 
+def test_the_card_has_all_digits_of_an_id() -> None:
+    points = square().points.drop(columns="label").assign(id=1650000000000000001 + np.arange(4))
+    assert "1650000000000000002" in side.point(Opened("ids", points), 1, True)
+
+
 def test_the_selection_is_judged_beside_the_rest(session: Session) -> None:
     """Label accuracy, recall and misfits of the fours and of all others, as the judge counts them over all."""
     assert session.opened is not None

@@ -104,6 +104,36 @@ def test_without_text_or_rows() -> None:
         found(points, "cat")
 
 
+@pytest.mark.parametrize("kind", ["int64", "uint64", "Int64"])
+def test_ids_of_64_bits_are_compared_digit_by_digit(kind: str) -> None:
+    first = 1650000000000000000
+    ids = pd.Series([first, first + 1, first + 2, 5], dtype=kind)
+    points = pd.DataFrame({"row": ids.astype("int64"), "x": 0.0, "y": 0.0, "id": ids})
+    for text, expected in (
+        (f"id={first + 1}", [first + 1]),
+        (f"id>{first + 1}", [first + 2]),
+        (f"id <= {first + 1} and id > 1e3", [first, first + 1]),
+        ("id=1.65e18", [first]),
+        ("id=5.0", [5]),
+        ("id<1e400", [first, first + 1, first + 2, 5]),
+        (f"{first + 1}", [first + 1]),
+        (f"5, {first + 1}-{first + 2}, 9999999999999999999", [first + 1, first + 2, 5]),
+    ):
+        assert rows(text, points) == expected
+
+
+def test_numbers_of_32_bits_are_found_as_they_are_written() -> None:
+    points = pd.DataFrame({"x": 0.0, "y": 0.0, "size": np.array([0.1, 0.2, np.nan], np.float32)})
+    assert found(points, "size=0.1").tolist() == [True, False, False]
+    assert found(points, "size<=0.1").tolist() == [True, False, False]
+    assert found(points, "size>0.1").tolist() == [False, True, False]
+
+
+def test_absent_whole_numbers_and_answers_are_found_nowhere() -> None:
+    points = pd.DataFrame({"row": [0, 1], "x": 0.0, "y": 0.0, "n": pd.array([7, None]), "good": pd.array([True, None])})
+    assert rows("n<8", points) == rows("n=7", points) == rows("good=yes", points) == [0]
+
+
 @given(st.text(max_size=60))
 def test_any_text_finds_points_or_says_why_not(text: str) -> None:
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -170,8 +170,17 @@ def _column(column: pa.ChunkedArray) -> pd.Series:
         coded = column.dictionary_encode().unify_dictionaries()
         if coded.num_chunks and len(coded.chunk(0).dictionary) <= MOST_CATEGORIES:
             column = coded
-    series: pd.Series = column.to_pandas()
+    series: pd.Series = column.to_pandas(types_mapper=_nullable if column.null_count else None)
     return series
+
+
+def _nullable(kind: pa.DataType) -> Any:
+    """How whole numbers and yes or no are kept where some are absent; as floating ones large ids would lose digits."""
+    from pyarrow import types
+
+    if types.is_integer(kind):
+        return pd.UInt64Dtype() if types.is_uint64(kind) else pd.Int64Dtype()
+    return pd.BooleanDtype() if types.is_boolean(kind) else None
 
 
 def _tells_rows_apart(column: pd.Series) -> bool:

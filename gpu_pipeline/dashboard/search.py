@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,8 +16,8 @@ LONGEST = 500
 """Characters of a search at most."""
 
 _BOUND = re.compile(r"(.+?)\s*(<=|>=|<|>)\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)", re.IGNORECASE)
-_BOUNDS = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}
-_ROWS = re.compile(r"\d{1,18}(?:\s*-\s*\d{1,18})?")
+_BOUNDS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+_ROWS = re.compile(r"\d{1,19}(?:\s*-\s*\d{1,19})?")
 
 
 def found(points: pd.DataFrame, text: str) -> np.ndarray:
@@ -79,7 +81,8 @@ def _rows(points: pd.DataFrame, parts: list[str]) -> np.ndarray:
             raise InputError(f"the rows {part} run backwards: write {last[0]}-{first}.")
         else:
             mask |= (rows >= first) & (rows <= last[0])
-    return mask | np.isin(rows, single)
+    known = [row for row in single if row <= np.iinfo(rows.dtype).max]
+    return mask | np.isin(rows, np.array(known, rows.dtype))
 
 
 def _span(points: pd.DataFrame) -> str:
@@ -92,8 +95,7 @@ def _true(points: pd.DataFrame, text: str) -> np.ndarray | None:
     bound = _BOUND.fullmatch(text)
     column = _named(points, bound[1]) if bound else None
     if bound and column is not None and _is_number(points[column]):
-        values = points[column].to_numpy(dtype=np.float64, na_value=np.nan)
-        return np.asarray(_BOUNDS[bound[2]](values, float(bound[3])))
+        return _is_so(points[column], _BOUNDS[bound[2]], bound[3])
     name = _column(points, text)
     return None if name is None else _equal(points[name[0]], name[1])
 
@@ -127,13 +129,22 @@ def _equal(values: pd.Series, text: str) -> np.ndarray:
     """Which values are that text or number."""
     if pd.api.types.is_bool_dtype(values):
         wanted = {"yes": True, "true": True, "no": False, "false": False}.get(text.casefold())
-        return (values == wanted).to_numpy() if wanted is not None else np.zeros(len(values), bool)
+        same = pd.Series(False, values.index) if wanted is None else values == wanted
+        return same.to_numpy(dtype=bool, na_value=False)
     if pd.api.types.is_numeric_dtype(values):
         try:
-            return np.asarray((values == float(text)).to_numpy(dtype=bool, na_value=False))
+            return _is_so(values, operator.eq, text)
         except ValueError:
             return np.zeros(len(values), bool)
     return _by_value(values, lambda value: value.casefold() == text.casefold())
+
+
+def _is_so(values: pd.Series, compare: Callable[[Any, Any], Any], text: str) -> np.ndarray:
+    """Of which numbers a comparison with the number that a text is holds; whole ones are compared digit by digit."""
+    number: float = float(text)
+    if pd.api.types.is_integer_dtype(values) and number.is_integer():
+        number = int(text) if re.fullmatch(r"[+-]?\d+", text) else int(number)
+    return np.asarray(compare(values, number).to_numpy(dtype=bool, na_value=False))
 
 
 def _contains(values: pd.Series, text: str) -> np.ndarray:

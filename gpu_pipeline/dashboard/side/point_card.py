@@ -24,11 +24,12 @@ def point(opened: Opened, place: int, held: bool) -> str:
     """The card of the point at a place of the table."""
     if not 0 <= place < opened.n:
         return page("point", card=None, held=False)
-    line = opened.points.iloc[place]
+    # Column by column: a line across columns of numbers would be floating, and ids of 64 bits lose their last digits.
+    values = [(str(name).replace("_", " "), text_of(column.iloc[place])) for name, column in opened.points.items()]
     card = {
         "row": row_of(opened, place),
         "image": thumbs(opened, [place], 4)[0],
-        "values": [(str(name).replace("_", " "), text_of(line[name])) for name in opened.points.columns],
+        "values": values,
         "lists": _neighbors(opened, opened.run, place)
         if opened.ground is None
         else _on_ground(opened, opened.ground, place),

@@ -113,7 +113,7 @@ def _quality(opened: Opened, mask: np.ndarray) -> list[dict[str, str]]:
         chance = "-" if opened.run is None or opened.n < 2 else f"{k / (opened.n - 1):.2g}"
         lines.append(_quality_line("mean neighbour recall", about, found, chance, "{:.3f}"))
     if "misfit" in opened.points and "label" in opened.points and pd.api.types.is_bool_dtype(opened.points["misfit"]):
-        found = _share_where(opened, opened.points["misfit"].to_numpy(dtype=bool), mask)
+        found = _share_where(opened, opened.points["misfit"].to_numpy(dtype=bool, na_value=False), mask)
         chance = f"at most {1 - _largest_class(opened):.1%}"
         about = "Points whose label is not that of most points in their cluster"
         lines.append(_quality_line("misfits", about, found, chance, "{:.1%}"))
