@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 AXES = (("x", "y"), ("tsne_1", "tsne_2"), ("umap_1", "umap_2"), ("pc_1", "pc_2"), ("dim_1", "dim_2"))
 """Names of the two columns that are taken for places if none are named, in any case of letters, the likeliest first."""
+
+TAKEN = ("", "density", "among")
+"""Names that a column of a file cannot have beside those of places: they mean something else on the page."""
 
 MOST_CATEGORIES = 10_000
 """Text with no more different values than this is kept as codes: ten million labels fill 10 MB and not 200."""
@@ -41,6 +45,13 @@ class OpenFile:
 
     def points(self) -> pd.DataFrame:
         """Its points, see `open_file`: one copy for all who ask, read again only when the file has changed."""
+        return self._read()[0]
+
+    def left_out(self) -> tuple[str, ...]:
+        """Its columns that are not among the points, each with what it holds."""
+        return self._read()[1]
+
+    def _read(self) -> tuple[pd.DataFrame, tuple[str, ...]]:
         try:
             stat = self.path.stat()
         except OSError as error:
@@ -49,8 +60,8 @@ class OpenFile:
 
 
 @lru_cache(maxsize=2)
-def _points(file: OpenFile, version: tuple[int, int]) -> pd.DataFrame:
-    return open_file(file.path, file.x, file.y)
+def _points(file: OpenFile, version: tuple[int, int]) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    return _open(file.path, file.x, file.y)
 
 
 def open_file(path: str | Path, x: str | None = None, y: str | None = None) -> pd.DataFrame:
@@ -67,13 +78,19 @@ def open_file(path: str | Path, x: str | None = None, y: str | None = None) -> p
     -------
     pd.DataFrame
         `row` (place in the file from 0, or the file's own column of that name if it tells rows apart), `x`, `y`, and
-        all other columns. One that would be named as these three already are has an underscore added.
+        all other columns of numbers, text, times, or yes and no; those of lists and the like are left out. One that
+        would be named as these three already are, or as in `TAKEN`, has an underscore added.
 
     Raises
     ------
     InputError
         If the file cannot be read, has no rows, no such columns, or places that are no finite numbers.
     """
+    return _open(path, x, y)[0]
+
+
+def _open(path: str | Path, x: str | None, y: str | None) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The points in a file, and the columns that are left out."""
     path = Path(path).expanduser()
     suffix = next((suffix for suffix in (*TABLES, ".npy") if path.name.lower().endswith(suffix)), None)
     if suffix is None:
@@ -81,7 +98,7 @@ def open_file(path: str | Path, x: str | None = None, y: str | None = None) -> p
     try:
         if path.stat().st_size == 0:
             raise InputError(f"{path} is empty: give a file with points in it.")
-        table = _array(path, x, y) if suffix == ".npy" else _table(path, suffix, x, y)
+        table, left_out = (_array(path, x, y), ()) if suffix == ".npy" else _table(path, suffix, x, y)
     except OSError as error:
         raise InputError(f"cannot read {path} ({error.strerror or error}): give the path of a file.") from None
     if len(table) == 0:
@@ -93,7 +110,7 @@ def open_file(path: str | Path, x: str | None = None, y: str | None = None) -> p
             f"{len(bad):,} of {len(table):,} points of {path.name} have no finite place, the first in row {bad[0]} "
             "(counted from 0): leave these rows out."
         )
-    return table
+    return table, left_out
 
 
 def _array(path: Path, x: str | None, y: str | None) -> pd.DataFrame:
@@ -112,13 +129,15 @@ def _array(path: Path, x: str | None, y: str | None) -> pd.DataFrame:
     return pd.DataFrame({"row": np.arange(len(array)), **places})
 
 
-def _table(path: Path, suffix: str, x: str | None, y: str | None) -> pd.DataFrame:
+def _table(path: Path, suffix: str, x: str | None, y: str | None) -> tuple[pd.DataFrame, tuple[str, ...]]:
     opened = TABLES[suffix](path)
     names = opened.schema.names
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise InputError(f"{path.name} has two columns named {twice!r}: rename one.")
     x, y = _axes(path.name, opened.schema, x, y)
+    left_out = tuple(f"{f.name} ({_kind(f.type)})" for f in opened.schema if not _is_shown(f.type))
+    names = [f.name for f in opened.schema if _is_shown(f.type)]
     table = opened.read(names)
     columns: dict[str, pd.Series | np.ndarray] = {"row": np.arange(table.num_rows)}
     for axis, name in (("x", x), ("y", y)):
@@ -130,10 +149,32 @@ def _table(path: Path, suffix: str, x: str | None, y: str | None) -> pd.DataFram
         if name == "row" and _tells_rows_apart(column):
             columns["row"] = column
             continue
-        while name in columns:
+        while name in columns or name in TAKEN:
             name += "_"
         columns[name] = column
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns), left_out
+
+
+def _kind(kind: pa.DataType) -> str:
+    """What a column holds, without the parts of it."""
+    return re.sub(r"[<\[].*", "", str(kind)).replace("_", " ")
+
+
+def _is_shown(kind: pa.DataType) -> bool:
+    """Whether values of a kind can be told from each other, and be written as text."""
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    number = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_boolean(kind)
+    time = types.is_temporal(kind) and not types.is_interval(kind)
+    return bool(number or time or _is_text(kind) or types.is_null(kind))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
 def _axes(file: str, schema: pa.Schema, x: str | None, y: str | None) -> tuple[str, str]:
@@ -163,10 +204,15 @@ def _axes(file: str, schema: pa.Schema, x: str | None, y: str | None) -> tuple[s
 
 
 def _column(column: pa.ChunkedArray) -> pd.Series:
-    """A column as pandas keeps it, text with few different values as a category."""
+    """A column as pandas keeps it: text with few different values as a category, decimal numbers as usual ones."""
     from pyarrow import types
 
-    if types.is_string(column.type) or types.is_large_string(column.type):
+    if types.is_decimal(column.type):
+        whole = column.type.scale == 0 and column.type.precision <= 18
+        column = column.cast("int64" if whole else "float64")
+    if types.is_string_view(column.type):
+        column = column.cast("large_string")
+    if _is_text(column.type):
         coded = column.dictionary_encode().unify_dictionaries()
         if coded.num_chunks and len(coded.chunk(0).dictionary) <= MOST_CATEGORIES:
             column = coded

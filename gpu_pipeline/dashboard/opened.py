@@ -51,6 +51,8 @@ class Opened:
         The map that lies under these points, if they were placed on one.
     facts
         What is known of how they were placed, for reading.
+    left_out
+        Columns of a person's own file that cannot be shown, with what they hold.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Opened:
     run: Run | None = None
     ground: Opened | None = None
     facts: tuple[tuple[str, str], ...] = ()
+    left_out: tuple[str, ...] = ()
     _parts: Shelf = field(default_factory=lambda: Shelf(KEPT_PARTS), repr=False)
 
     @property
@@ -117,6 +120,10 @@ class Opened:
         if len(layer.key.names) <= len(layer.frame["ink"].cat.categories):
             return layer.frame["ink"].cat.codes.to_numpy(), layer.key
         return self.part(("codes", column), lambda: codes_of(self.points[column], layer.key)), layer.key
+
+    def has_classes(self, column: str) -> bool:
+        """Whether there is such a column, and it holds classes."""
+        return column in self.points and self.layer(column).key.kind == "classes"
 
     def absent(self, column: str) -> int:
         """Code of the points that have no class in a column; -1 if all have one."""

@@ -54,7 +54,11 @@ def open_points(file: OpenFile) -> Opened:
         If it cannot be read.
     """
     points = file.points()
-    return _open.get((str(file.path), file.x, file.y, id(points)), lambda: Opened(file.path.name, points))
+
+    def make() -> Opened:
+        return Opened(file.path.name, points, left_out=file.left_out())
+
+    return _open.get((str(file.path), file.x, file.y, id(points)), make)
 
 
 def rows_of(store: Path) -> list[dict[str, Any]]:

@@ -161,6 +161,7 @@ def look(
         sliders=sliders(shown, choice.limits, sought) if watched is None else [],
         passing=None if visible is None else int(np.count_nonzero(visible)),
         n=shown.n,
+        left_out=shown.left_out,
         pictures=watched is None and _has_images(shown),
     )
 

@@ -35,7 +35,7 @@ def mistakes(opened: Opened, chosen: Pairs) -> str:
     chosen
         The cell that is selected, as (column, class) pairs; empty for none.
     """
-    missing = [name for name in ("label", "cluster") if name not in opened.points]
+    missing = [name for name in ("label", "cluster") if not opened.has_classes(name)]
     if missing:
         reason = f"The points have no {' and no '.join(missing)}s: there is nothing to be mistaken about."
         return page("confusion", heat=None, reason=reason)

@@ -65,7 +65,7 @@ def selection(
         total=opened.n,
         filtered=bool(filters),
         lost=not in_address(steps),
-        tables=[_bars(opened, column, mask, paints) for column in ("label", "cluster") if column in opened.points],
+        tables=[_bars(opened, column, mask, paints) for column in ("label", "cluster") if opened.has_classes(column)],
         quality=_quality(opened, mask) if n else [],
         sheet=_sheet(opened, mask, seed) if n else None,
         statistics=_statistics(opened, mask) if some else [],
@@ -94,7 +94,7 @@ def _bars(opened: Opened, column: str, mask: np.ndarray, paints: Sequence[Paint]
 def _quality(opened: Opened, mask: np.ndarray) -> list[dict[str, str]]:
     """How good the map is in the selection and in the rest, with what chance would give."""
     lines = []
-    if "label" in opened.points:
+    if opened.has_classes("label"):
         largest = _largest_class(opened)
         about = f"Points whose label most of their {VOTERS} nearest on the map have"
         if opened.ground is not None:
@@ -112,8 +112,9 @@ def _quality(opened: Opened, mask: np.ndarray) -> list[dict[str, str]]:
         about = f"Share of the {k} nearest in the data that are also nearest on the map, over {values.n:,} points"
         chance = "-" if opened.run is None or opened.n < 2 else f"{k / (opened.n - 1):.2g}"
         lines.append(_quality_line("mean neighbour recall", about, found, chance, "{:.3f}"))
-    if "misfit" in opened.points and "label" in opened.points and pd.api.types.is_bool_dtype(opened.points["misfit"]):
-        found = _share_where(opened, opened.points["misfit"].to_numpy(dtype=bool, na_value=False), mask)
+    misfit = opened.points.get("misfit")
+    if misfit is not None and pd.api.types.is_bool_dtype(misfit) and opened.has_classes("label"):
+        found = _share_where(opened, misfit.to_numpy(dtype=bool, na_value=False), mask)
         chance = f"at most {1 - _largest_class(opened):.1%}"
         about = "Points whose label is not that of most points in their cluster"
         lines.append(_quality_line("misfits", about, found, chance, "{:.1%}"))
