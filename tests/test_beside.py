@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from gpu_pipeline import Recipe, pipeline
-from gpu_pipeline.dashboard.beside import beside, match_clusters
+from gpu_pipeline.dashboard.beside import KEPT_COMPARISONS, beside, match_clusters
 from gpu_pipeline.dashboard.opened import Opened
 from gpu_pipeline.datasets import Dataset
 from gpu_pipeline.errors import InputError
@@ -80,6 +83,30 @@ def test_maps_that_differ_by_their_numbers_only_look_the_same(run: Run) -> None:
     assert shown.right.points["cluster"].tolist() == shown.left.points["cluster"].tolist()
     assert other.points["cluster"].tolist() == (3 - rows % 4).tolist()
     assert beside(one, other) is shown
+
+
+def test_points_know_their_places_on_the_other_map(run: Run) -> None:
+    one = with_clusters(run, [0] * 20, np.arange(20))
+    other = with_clusters(run, [0] * 15, np.arange(24, 9, -1))
+    shown = beside(one, other)
+    assert shown.left.there.tolist() == [-1] * 10 + list(range(14, 4, -1))
+    assert shown.right.there.tolist() == [-1] * 5 + list(range(19, 9, -1))
+    same = beside(one, with_clusters(run, [0] * 20, np.arange(20)))
+    assert same.left.there.tolist() == same.right.there.tolist() == list(range(20))
+
+
+def test_few_comparisons_stay_in_memory(run: Run) -> None:
+    """Each holds two maps, their order and what was drawn of them: gigabytes at ten million points."""
+    rows = np.arange(20)
+    one = with_clusters(run, [0] * 20, rows)
+    others = [with_clusters(run, [0] * 20, rows) for _ in range(KEPT_COMPARISONS + 2)]
+    alive = [weakref.ref(beside(one, other)) for other in others]
+    known = [weakref.ref(other) for other in others]
+    assert beside(one, others[-1]) is alive[-1]()
+    del others
+    gc.collect()
+    assert [found() is not None for found in alive] == [False] * 2 + [True] * KEPT_COMPARISONS
+    assert [found() is not None for found in known] == [False] * 2 + [True] * KEPT_COMPARISONS
 
 
 def test_without_clusters_or_run(run: Run) -> None:

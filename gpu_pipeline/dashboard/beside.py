@@ -11,6 +11,10 @@ from ..compare import Comparison, compare_maps
 from ..errors import InputError
 from .mistakes import crossed
 from .opened import Opened
+from .shelf import Shelf
+
+KEPT_COMPARISONS = 3
+"""Comparisons that stay in memory at once, each with two maps of its own; the one used longest ago goes first."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Beside:
     ----------
     left, right
         The maps, each with a column `displacement`, how far each point lies from its place on the other map, and with
-        the clusters of the right one under the numbers of their counterparts.
+        its points' places in the other's table; the clusters of the right one have the numbers of their counterparts.
     comparison
         How far they agree.
     matched
@@ -89,6 +93,9 @@ def match_clusters(one: np.ndarray, other: np.ndarray, ids: list[int], other_ids
     return Matched(numbers, sorted({*ids, *numbers.values()}), float(shared), float(chance))
 
 
+_made = Shelf(KEPT_COMPARISONS)
+
+
 def beside(left: Opened, right: Opened) -> Beside:
     """Two stored runs beside each other, made once for all sessions.
 
@@ -104,15 +111,22 @@ def beside(left: Opened, right: Opened) -> Beside:
         comparison = compare_maps(left.points, right.points)
         moved = pd.Series(comparison.displacement.astype(np.float32), index=comparison.rows)
         tables = [opened.points.assign(displacement=_at(moved, opened.points)) for opened in (left, right)]
-        matched = (
-            _renumber(tables[0], tables[1], left.places_in(right))
-            if all("cluster" in table for table in tables)
-            else None
-        )
-        shown = [Opened(o.name, table, o.run) for o, table in zip((left, right), tables, strict=True)]
+        there = _places(left.points, right.points), _places(right.points, left.points)
+        matched = _renumber(tables[0], tables[1], there[0]) if all("cluster" in table for table in tables) else None
+        shown = [
+            Opened(o.name, table, o.run, there=places)
+            for o, table, places in zip((left, right), tables, there, strict=True)
+        ]
         return Beside(shown[0], shown[1], comparison, matched)
 
-    return left.part(("beside", right), make)
+    return _made.get((left, right), make)
+
+
+def _places(points: pd.DataFrame, other: pd.DataFrame) -> np.ndarray:
+    """Place of each point in another table, by the rows of their data; (n,), -1 where absent."""
+    here, there = points["row"].to_numpy(), other["row"].to_numpy()
+    # The same rows in the same order are usual, and a table of ten million takes seconds to look up.
+    return np.arange(len(here)) if np.array_equal(here, there) else pd.Index(there).get_indexer(here)
 
 
 def _at(moved: pd.Series, points: pd.DataFrame) -> np.ndarray:

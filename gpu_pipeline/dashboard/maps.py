@@ -137,7 +137,7 @@ class Maps:
         place, opened, other = self.session.pointed, self.session.opened, self.session.other
         places = [-1, -1]
         if opened is not None and 0 <= place < opened.n and self.page.following.screen is None:
-            places = [place, -1 if other is None else int(opened.places_in(other)[place])]
+            places = [place, -1 if other is None else int(opened.there[place])]
         for pane, shown, there in zip(self.panes, (opened, other), places, strict=True):
             if shown is None or there < 0:
                 pane.ring(None, None)

@@ -51,6 +51,8 @@ class Opened:
         The map that lies under these points, if they were placed on one.
     facts
         What is known of how they were placed, for reading.
+    there
+        Place of each point in the table of the map beside it, (n,), -1 where absent; empty if there is none.
     left_out
         Columns of a person's own file that cannot be shown, with what they hold.
     """
@@ -60,6 +62,7 @@ class Opened:
     run: Run | None = None
     ground: Opened | None = None
     facts: tuple[tuple[str, str], ...] = ()
+    there: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64), repr=False)
     left_out: tuple[str, ...] = ()
     _parts: Shelf = field(default_factory=lambda: Shelf(KEPT_PARTS), repr=False)
 
@@ -256,13 +259,3 @@ class Opened:
                 raise unknown_name(f"class of {column}", name, key.names)
             wanted[key.names.index(name)] = True
         return np.asarray(wanted[codes])
-
-    def places_in(self, other: Opened) -> np.ndarray:
-        """Place of each of this map's points in another's table, by the rows of their data; (n,), -1 where absent."""
-
-        def find() -> np.ndarray:
-            here, there = self.points["row"].to_numpy(), other.points["row"].to_numpy()
-            # The same rows in the same order are usual, and a table of ten million takes seconds to look up.
-            return np.arange(self.n) if np.array_equal(here, there) else pd.Index(there).get_indexer(here)
-
-        return self.part(("places", other), find)

@@ -138,7 +138,7 @@ class Session:
         if self.other is None:
             raise InputError("the selection was drawn on a second map that is not open: select anew.")
         on_other = self.other.matching(replace(step, kind=step.kind[:-1]))  # type: ignore[arg-type]
-        places = self.opened.places_in(self.other)
+        places = self.opened.there
         return np.asarray((places >= 0) & on_other[places])
 
     def _unfiltered(self, opened: Opened) -> np.ndarray | None:
@@ -194,7 +194,7 @@ class Session:
         if lit is None or opened is not self.other:
             return lit
         assert self.opened is not None
-        places = opened.places_in(self.opened)
+        places = opened.there
         return np.asarray((places >= 0) & lit[places])
 
     def act(self, do: str, value: Any) -> None:
@@ -222,7 +222,7 @@ class Session:
         """Point at the nearest point that is lit, or hold it; whether anything changed."""
         place = opened.nearest().at(x, y, within, self.lit_on(opened))
         if opened is self.other and place is not None and self.opened is not None:
-            place = int(opened.places_in(self.opened)[place])
+            place = int(opened.there[place])
         place = -1 if place is None else place
         before = (self.pointed, self.choice.point)
         if pressed:
