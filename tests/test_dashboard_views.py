@@ -20,6 +20,7 @@ from gpu_pipeline.dashboard.app import page
 from gpu_pipeline.dashboard.contrast import contrast, ink_on
 from gpu_pipeline.dashboard.exports import Exports
 from gpu_pipeline.dashboard.files import OpenFile
+from gpu_pipeline.dashboard.filters import histogram, numbers
 from gpu_pipeline.dashboard.frame import draw_frame
 from gpu_pipeline.dashboard.opened import Opened
 from gpu_pipeline.dashboard.session import Session
@@ -479,6 +480,22 @@ def test_the_selection_against_the_rest() -> None:
     assert found["size", None].inside == pytest.approx(0.75)
     with pytest.raises(InputError, match="over 5 points, not 100"):
         against_rest(Opened("m", points), np.ones(5, bool))
+
+
+def test_many_columns_push_out_nothing_that_takes_long_to_make() -> None:
+    random = np.random.default_rng(0)
+    columns = {f"size {i}": random.integers(0, 10_000, 200) for i in range(120)}
+    columns |= {f"kind {i}": random.integers(0, 3, 200) for i in range(120)}
+    opened = Opened("wide", pd.DataFrame({"x": random.normal(size=200), "y": random.normal(size=200), **columns}))
+    opened.arranged("kind 0")
+    opened.nearest()
+    for column in numbers(opened):
+        histogram(opened, column)
+    against_rest(opened, np.arange(200) < 50)
+    for name in ("order", "nearest", ("arranged", "kind 0"), ("layer", "kind 0"), ("moments", "size 0")):
+        assert opened.has(name), name
+    # Copies of columns as floating numbers would fill the memory.
+    assert sum(opened.has(("quantity", f"size {i}")) for i in range(120)) <= 8
 
 
 def test_a_search_is_a_step_of_the_selection(session: Session) -> None:

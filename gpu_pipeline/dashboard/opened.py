@@ -29,8 +29,11 @@ T = TypeVar("T")
 MOST_SOUGHT = 20_000_000
 """Points up to which the neighbours of all are sought on the map: some twenty seconds."""
 
-KEPT_PARTS = 48
-"""Layers, masks and lists that each run keeps beside its points."""
+KEPT = {"arranged": 8, "layer with the ground": 8, "codes": 16, "quantity": 4}
+"""How many parts of a kind a map keeps, where all of them would take more than its own columns."""
+
+MOST_KEPT = 1_000
+"""The same of every other kind: one for each column, of any table that is looked at."""
 
 NOT_COLOURS = ("row", "x", "y", "nearest_row")
 
@@ -64,19 +67,31 @@ class Opened:
     facts: tuple[tuple[str, str], ...] = ()
     there: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64), repr=False)
     left_out: tuple[str, ...] = ()
-    _parts: Shelf = field(default_factory=lambda: Shelf(KEPT_PARTS), repr=False)
+    _shelves: dict[str, Shelf] = field(default_factory=dict, repr=False)
 
     @property
     def n(self) -> int:
         return len(self.points)
 
     def part(self, name: Any, make: Callable[[], T]) -> T:
-        """Something that follows from the points alone, made once."""
-        return self._parts.get(name, make)
+        """Something that follows from the points alone, made once.
+
+        Parameters
+        ----------
+        name
+            Its kind, or (kind, column): a kind has a shelf of its own, so that many columns never push out the order
+            of places, which takes seconds to make.
+        """
+        return self._shelf(name).get(name, make)
 
     def has(self, name: Any) -> bool:
         """Whether a part is made already."""
-        return self._parts.has(name)
+        return self._shelf(name).has(name)
+
+    def _shelf(self, name: Any) -> Shelf:
+        kind = name if isinstance(name, str) else name[0]
+        # Of two threads that come at once both get the one that was put there first.
+        return self._shelves.get(kind) or self._shelves.setdefault(kind, Shelf(KEPT.get(kind, MOST_KEPT)))
 
     def colours(self) -> list[str]:
         """What the map can be coloured by, the usual ones first."""
