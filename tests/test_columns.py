@@ -114,3 +114,43 @@ def test_labels_that_are_a_quantity_are_no_classes(tmp_path: Path) -> None:
 def test_names_that_mean_something_else_on_the_page(tmp_path: Path) -> None:
     found = open_file(written(tmp_path, density=[1, 2, 3, 4], among=[1, 2, 3, 4], **{"": [1, 2, 3, 4]}))
     assert found.columns.tolist() == ["row", "x", "y", "density_", "among_", "_"]
+
+
+TEXTS = ["a,b", 'a "b"', "two\nlines", "a lone\rreturn", "=1+1", "@x", "ü", " blank ", "007", "\ufeff"]
+
+
+@pytest.mark.parametrize("coded", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+def test_texts_come_out_as_they_are(tmp_path: Path, kind: str, coded: bool) -> None:
+    texts = pd.Series([*TEXTS, None], dtype="category" if coded else None)
+    with (tmp_path / "rows").open("wb") as file:
+        write_rows(pd.DataFrame({"row": range(11), "text": texts, "after": "x"}), file, kind)
+    found = (pd.read_parquet if kind == "parquet" else pd.read_csv)(tmp_path / "rows")
+    assert found["text"].astype(object).where(found["text"].notna(), None).tolist() == [*TEXTS, None]
+    assert found["after"].tolist() == ["x"] * 11
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_numbers_and_times_keep_all_their_digits(tmp_path: Path, kind: str) -> None:
+    random = np.random.default_rng(0)
+    points = pd.DataFrame(
+        {
+            "row": FIRST + np.arange(1_000),
+            "x": random.normal(size=1_000).astype(np.float32),
+            "y": 1e300 * random.normal(size=1_000),
+            "when": pd.date_range("2024-01-01", periods=1_000, freq="1min1ns"),
+        }
+    )
+    with (tmp_path / f"rows.{kind}").open("wb") as file:
+        write_rows(points, file, kind)
+    found = open_file(tmp_path / f"rows.{kind}")
+    pd.testing.assert_frame_equal(found.astype(points.dtypes.to_dict()), points)
+
+
+def test_a_large_table_with_texts_of_several_lines_is_read_back(tmp_path: Path) -> None:
+    n = 30_000
+    texts = pd.Series([f"one {i}\nof many\nlines, each\nin a text" for i in range(n)])
+    points = pd.DataFrame({"row": np.arange(n), "x": np.arange(n) / 2, "y": 0.0, "text": texts})
+    with (tmp_path / "rows.csv").open("wb") as file:
+        write_rows(points, file, "csv")
+    assert open_file(tmp_path / "rows.csv")["text"].tolist() == texts.tolist()

@@ -82,8 +82,25 @@ def steps_of(select: str) -> tuple[Step, ...]:
 
 
 def write_rows(points: pd.DataFrame, to: Path | IO[bytes], kind: str) -> None:
-    """Write points as one of `KINDS`."""
+    """Write points as one of `KINDS`.
+
+    Both keep all digits of numbers. Parquet keeps the types too. CSV (UTF-8) has nothing where a value is absent, and
+    does not tell that from an empty text. A text that begins with "=" stays as it is, though a spreadsheet takes it
+    for a formula: whoever reads the file into a program has to get the text that was there.
+    """
     if kind == "csv":
-        points.to_csv(to, index=False)
+        # A lone "\r" is quoted only where lines end in one, and would otherwise be read as the end of a line.
+        points.to_csv(to, index=False, lineterminator="\r\n" if _has_returns(points) else "\n")
     else:
         points.to_parquet(to, index=False)
+
+
+def _has_returns(points: pd.DataFrame) -> bool:
+    """Whether a text has a carriage return in it."""
+    for column in points:
+        values = points[column]
+        if hasattr(values, "cat"):
+            values = values.cat.categories.to_series()
+        if hasattr(values, "str") and values.str.contains("\r", regex=False, na=False).any():
+            return True
+    return False

@@ -75,11 +75,15 @@ def _csv(path: Path) -> Opened:
     from pyarrow import csv
 
     def table(**options: Any) -> tuple[pa.Table, list[str]]:
-        try:
-            whole = csv.read_csv(path, read_options=csv.ReadOptions(**options))
-            return whole, whole.column_names
-        except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-            raise _not_a(path, "CSV file", error) from None
+        # Texts of several lines are rare, and allowing for them keeps all but one thread from reading.
+        for lines in (False, True):
+            try:
+                parse = csv.ParseOptions(newlines_in_values=lines)
+                whole = csv.read_csv(path, read_options=csv.ReadOptions(**options), parse_options=parse)
+                return whole, whole.column_names
+            except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+                reason = error
+        raise _not_a(path, "CSV file", reason)
 
     first, names = table()
     if not all(_is_number(name) for name in names):
