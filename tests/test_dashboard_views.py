@@ -543,6 +543,28 @@ def test_an_end_that_is_not_sent_stays_as_it_is(session: Session) -> None:
     assert session.choice.limits == (("neighbor_recall", low, session.opened.points["neighbor_recall"].max()),)
 
 
+def test_thousands_of_hidden_classes_are_each_looked_up_once(session: Session) -> None:
+    asked = 0
+
+    class Name(str):
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            nonlocal asked
+            asked += 1
+            return str.__eq__(self, other)
+
+    n = 3_000
+    labels = [f"c{i}" for i in range(n)]
+    session.opened = Opened("many", pd.DataFrame({"row": range(n), "x": np.arange(n) / 7, "y": 0.0, "label": labels}))
+    session.choice.hidden = (("row", "5"), ("none", "c0"), *(("label", Name(label)) for label in labels[1:]))
+    session.attempt(lambda: None)
+    assert session.visible is not None
+    assert np.flatnonzero(session.visible).tolist() == [0]
+    assert len(session.filters()) == n - 1
+    assert asked < 20 * n
+
+
 def test_the_legend_speaks_of_a_frame_that_is_watched(session: Session) -> None:
     frame = Opened("iteration 50", square().points.drop(columns=["row", "size"]))
     html = views.look(session.choice, session.opened, [], "", np.ones(300, bool), None, "", frame)

@@ -141,7 +141,7 @@ class Opened:
 
     def has_classes(self, column: str) -> bool:
         """Whether there is such a column, and it holds classes."""
-        return column in self.points and self.layer(column).key.kind == "classes"
+        return column in self.colours() and self.layer(column).key.kind == "classes"
 
     def absent(self, column: str) -> int:
         """Code of the points that have no class in a column; -1 if all have one."""
@@ -269,8 +269,10 @@ class Opened:
         """Which points belong to any of some classes, (n,) bool."""
         codes, key = (self.votes().among, self.codes("label")[1]) if column == "among" else self.codes(column)
         wanted = np.zeros(len(key.names), bool)
+        # By a table: of thousands of classes thousands may be hidden.
+        places = {name: place for place, name in enumerate(key.names)}
         for name in names:
-            if name not in key.names:
+            if name not in places:
                 raise unknown_name(f"class of {column}", name, key.names)
-            wanted[key.names.index(name)] = True
+            wanted[places[name]] = True
         return np.asarray(wanted[codes])

@@ -146,8 +146,8 @@ class Session:
         columns = opened.colours()
         for column in dict.fromkeys(column for column, _ in self.choice.hidden if column in columns):
             if opened.layer(column).key.kind == "classes":
-                _, key = opened.codes(column)
-                names = [name for c, name in self.choice.hidden if c == column and name in key.names]
+                known = set(opened.codes(column)[1].names)
+                names = [name for c, name in self.choice.hidden if c == column and name in known]
                 shown.append(~opened.members(column, names))
         for column, low, high in self.choice.limits:
             if column in numbers(opened):
@@ -161,9 +161,10 @@ class Session:
             return ()
         limits = [limit for limit in choice.limits if limit[0] in numbers(opened)]
         steps = [Step("keep", "within", pairs=limits_to_pairs([limit])) for limit in limits]
+        columns = {column for column, _ in choice.hidden if opened.has_classes(column)}
+        known = {column: set(opened.codes(column)[1].names) for column in columns}
         for column, name in choice.hidden:
-            classes = column in opened.colours() and opened.layer(column).key.kind == "classes"
-            if classes and name in opened.codes(column)[1].names:
+            if name in known.get(column, ()):
                 steps.append(Step("subtract", "where", pairs=((column, name),)))
         return tuple(steps)
 
