@@ -389,6 +389,16 @@ def test_a_quantity_goes_along_its_ramp_and_the_unmeasured_are_grey() -> None:
     assert [text for _, text in legend.ticks] == ["0.01", "0.26", "0.5", "0.74", "0.99"]
 
 
+@pytest.mark.parametrize("kind", ["int64", "float64", "Int64"])
+def test_large_numbers_that_lie_close_together_have_their_colours(kind: str) -> None:
+    """Milliseconds since 1970: as numbers of 32 bits all of a minute are the same."""
+    steps = pd.DataFrame({"x": np.arange(1_000.0), "y": 0.0, "when": 60 * np.arange(1_000)})
+    window = {"x_range": (-0.5, 999.5), "y_range": (-0.5, 0.5), "width": 1_000, "height": 20}
+    small = np.asarray(draw(steps, "when", **window))
+    steps["when"] = (steps["when"] + 1_700_000_000_000).astype(kind)
+    assert np.abs(np.asarray(draw(steps, "when", **window)).astype(int) - small).max() <= 3
+
+
 def test_names_stand_on_their_class_inside_the_map_apart_from_each_other() -> None:
     points = table(5000)
     (panel,) = layout(points).panels

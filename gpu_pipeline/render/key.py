@@ -36,6 +36,8 @@ class Key:
         The quantity's values at the two ends of the ramp: its 1st and 99th percentile.
     unmeasured
         Points without a value of the quantity.
+    base
+        What is taken off the values that are drawn: as 32 bits large ones that lie close together would be the same.
     """
 
     column: str
@@ -45,6 +47,7 @@ class Key:
     colours: np.ndarray = field(default_factory=lambda: class_colours(0))
     limits: tuple[float, float] = (0.0, 1.0)
     unmeasured: int = 0
+    base: float = 0.0
 
 
 def is_quantity(values: pd.Series, colour: str) -> bool:

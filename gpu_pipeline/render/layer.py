@@ -20,6 +20,9 @@ from .order import Order
 Table = pd.DataFrame | Mapping[str, Any]
 """Points: columns x, y and others, by name; a frame of pandas or cuDF, or arrays of NumPy or CuPy."""
 
+STEPS = 1_000
+"""Values of 32 bits between the ends of a ramp; where there are fewer, its colours would have steps."""
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -28,7 +31,8 @@ class Layer:
     Attributes
     ----------
     frame
-        Columns x and y, floating; "ink", categorical; for a quantity "value", float32, 0 where unmeasured.
+        Columns x and y, floating; "ink", categorical; for a quantity "value", float32, less the key's base, 0 where
+        unmeasured.
     key
         What the inks mean: each its class, or (measured, unmeasured), or all points.
     order
@@ -102,10 +106,9 @@ def _prepare(tables: list[pd.DataFrame], colour: str) -> list[Layer]:
     sizes = np.cumsum([len(frame) for frame in frames])[:-1]
     values = pd.concat([table[colour] for table in tables], ignore_index=True)
     if is_quantity(values, colour):
-        number = values.to_numpy(dtype=np.float32, na_value=np.nan)
+        number, limits, base = _numbers(values)
         parts = np.split(number, sizes)
-        limits = limits_of(number[np.isfinite(number)])
-        return [_quantity(frame, part, colour, limits) for frame, part in zip(frames, parts, strict=True)]
+        return [_quantity(frame, part, colour, limits, base) for frame, part in zip(frames, parts, strict=True)]
     codes, names, colours = classes_of(values, colour)
     return [_class_layer(f, c, colour, names, colours) for f, c in zip(frames, np.split(codes, sizes), strict=True)]
 
@@ -196,11 +199,23 @@ def _inks(codes: np.ndarray, n: int) -> pd.Categorical:
     return pd.Categorical.from_codes(codes, categories=range(n))  # type: ignore[call-overload,no-any-return]
 
 
-def _quantity(frame: pd.DataFrame, values: np.ndarray, column: str, limits: tuple[float, float]) -> Layer:
+def _numbers(values: pd.Series) -> tuple[np.ndarray, tuple[float, float], float]:
+    """Values as float32 less a base, the ends of their ramp, and the base: 0 unless it is needed."""
+    numbers = values.to_numpy(dtype=np.float32, na_value=np.nan)
+    finite = np.isfinite(numbers)
+    low, high = limits_of(numbers[finite])
+    if values.dtype == np.float32 or high - low >= STEPS * np.spacing(np.float32(max(-low, high))):
+        return numbers, (low, high), 0.0
+    exact = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    low, high = limits_of(exact[finite])
+    return ((exact - low).astype(np.float32), (low, high), low) if high > low else (numbers, (low, high), 0.0)
+
+
+def _quantity(frame: pd.DataFrame, values: np.ndarray, column: str, limits: tuple[float, float], base: float) -> Layer:
     unmeasured = ~np.isfinite(values)
     frame["ink"] = _inks(unmeasured.astype(np.int8), 2)
     frame["value"] = np.where(unmeasured, np.float32(0), values)
-    return Layer(frame, Key(column, "quantity", limits=limits, unmeasured=int(unmeasured.sum())))
+    return Layer(frame, Key(column, "quantity", limits=limits, unmeasured=int(unmeasured.sum()), base=base))
 
 
 def _class_layer(

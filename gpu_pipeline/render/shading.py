@@ -124,7 +124,7 @@ def _colours(grid: Grid, key: Key, mode: Mode | None) -> np.ndarray:
     assert grid.sums is not None
     measured = grid.counts[..., 0].reshape(-1)[lit]
     mean = grid.sums.reshape(-1)[lit] / np.where(measured > 0, measured, 1)
-    low, high = key.limits
+    low, high = (limit - key.base for limit in key.limits)
     at = (mean - low) / (high - low) if high > low else np.full(len(mean), 0.5)
     share = (measured / total)[:, None]
     return np.asarray(_along(QUANTITY, at) * share + rgb([MISSING]) * (1 - share))
