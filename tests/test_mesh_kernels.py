@@ -211,6 +211,18 @@ def test_bandwidths_are_those_of_the_cpu_engine(device: Host, perplexity: float)
     np.testing.assert_allclose(np.exp(-(p * logs).sum(axis=1))[1:], perplexity, rtol=1e-3)
 
 
+def test_neighbors_that_rounding_hides_are_refused(device: Host) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2_000, 10)).astype(np.float32)
+    X[:, 0] = rng.integers(0, 2, len(X))
+    X[:, 1:] *= np.float32(1e-4)
+    with pytest.raises(Unsupported, match=r"float32 hides the neighbours of .* of the rows"):
+        gpu_neighbors.find(device, X, 15)
+    X[:, 1:] *= np.float32(100)
+    gpu_neighbors.find(device, X, 15)
+    gpu_neighbors.find(device, np.repeat(X[:20], 100, axis=0), 15)  # copies hide nothing
+
+
 def test_symmetric_affinities_are_the_textbook_ones(device: Host) -> None:
     X = cloud(200)
     indices, distances = gpu_neighbors.find(device, X, 30)

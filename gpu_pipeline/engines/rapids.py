@@ -18,6 +18,7 @@ from ..errors import EngineFailed, Unavailable, Unsupported
 from . import Output, Report, probe, rapids_settings, silent
 from .columns import means
 from .failure import check_memory, guarded
+from .rounding import check_neighbors
 
 DEVICE = "gpu"
 
@@ -198,11 +199,14 @@ def neighbors(X: Any, settings: methods.Neighbors, seed: int, report: Report) ->
 
 def _search(X: Any, k: int) -> tuple[Any, Any]:
     """Indices and distances of the k nearest neighbours, the point itself left out."""
+    import cupy
     from cuml.neighbors import NearestNeighbors
 
     X = _centred(X)
     distances, indices = NearestNeighbors(**rapids_settings.neighbors(k)).fit(X).kneighbors(X)
-    return rapids_settings.drop_self(indices, distances, _rows(X))
+    indices, distances = rapids_settings.drop_self(indices, distances, _rows(X))
+    check_neighbors(cupy, X, indices)
+    return indices, distances
 
 
 def _centred(X: Any) -> Any:

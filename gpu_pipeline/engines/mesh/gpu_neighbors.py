@@ -10,6 +10,7 @@ import numpy as np
 
 from ...errors import Unsupported
 from ..columns import means
+from ..rounding import check_neighbors
 from .gpu_device import Device
 
 TILE = 2**26
@@ -64,7 +65,7 @@ def find(device: Device, X: Any, k: int, one_pass: bool | None = None) -> tuple[
     Raises
     ------
     Unsupported
-        If there is no room for so many neighbours.
+        If there is no room for so many neighbours, or float32 hides which they are.
     """
     xp, (n, width) = device.xp, X.shape
     X = xp.ascontiguousarray(X - means(xp, X).astype(np.float32))
@@ -80,6 +81,7 @@ def find(device: Device, X: Any, k: int, one_pass: bool | None = None) -> tuple[
         _tiles(device, X, halves, best)
     indices, distances = xp.empty((n, k), np.int32), xp.empty((n, k), np.float32)
     device.launch("squares", n * k, np.int64(n * k), np.int32(k), np.int32(width), X, best, indices, distances)
+    check_neighbors(xp, X, indices)
     return indices, distances
 
 
