@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import usable
+from scipy.spatial.distance import cdist
 from sklearn.metrics import adjusted_rand_score
 
 from gpu_pipeline import methods
@@ -176,6 +177,22 @@ def test_another_seed_is_another_start(name: str, clouds: tuple[np.ndarray, np.n
         arrays(engine, work("tsne", engine, clouds[0], seed=seed, initialization="random"))[0] for seed in (0, 1)
     )
     assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("name", ENGINES["neighbors"])
+def test_neighbors_beside_a_much_wider_column_are_right_or_refused(name: str) -> None:
+    engine, rng = usable(name), np.random.default_rng(0)
+    X = (1e-4 * rng.normal(size=(2_000, 10))).astype(np.float32)
+    X[:, 0] = rng.integers(0, 2, len(X))
+    try:
+        output = work("neighbors", engine, X)
+    except Unsupported:
+        assert engine.DEVICE == "gpu", "only there are distances taken from products alone"
+        return
+    exact = cdist(X.astype(np.float64), X.astype(np.float64))
+    np.fill_diagonal(exact, np.inf)
+    found = np.take_along_axis(exact, arrays(engine, output)[0].astype(np.int64), axis=1)
+    np.testing.assert_allclose(found, np.sort(exact)[:, : found.shape[1]], rtol=1e-2)
 
 
 @pytest.mark.parametrize("name", ENGINES["neighbors"])
