@@ -38,16 +38,14 @@ def _open(session: Session, **changes: str) -> None:
         session.choice.param.update(**before)
         raise
     session.choice.param.update(steps=(), point=-1, window=None)
+    session.part()
     session.pointed = -1
 
 
 def _other(session: Session, value: Any) -> None:
     if session.choice.placed:
         raise InputError("placed points cannot be compared: choose none under Placed points first.")
-    session.choice.other = str(value)
-    keep = session.choice.steps
-    session.open()
-    session.choice.steps = tuple(step for step in keep if not step.kind.endswith("2") or session.other)
+    session.compare(str(value))
 
 
 def _colour(session: Session, value: Any) -> None:

@@ -20,7 +20,7 @@ from .ground import layer_over, lit_over
 from .opened import Opened
 from .paint import painted
 from .placed import open_placed
-from .state import Choice, How, Step, drawn, limits_to_pairs, selected
+from .state import Choice, How, Step, drawn, limits_to_pairs, selected, without_other
 from .stored import open_points, open_stored, rows_of
 from .uploads import uploaded
 
@@ -91,33 +91,53 @@ class Session:
             self.error = self.error or str(error)
 
     def open(self) -> None:
-        """Open what is chosen."""
+        """Open what is chosen; alone, and with a sentence that says why, where it cannot be compared."""
+        alone = self._alone()
+        try:
+            self._show(alone, "" if self.choice.placed else self.choice.other)
+        except InputError as error:
+            self.error = self.error or str(error)
+            self._show(alone, "")
+
+    def compare(self, name: str) -> None:
+        """Show another run beside this one, or none; what meant something beside the one before goes with it."""
+        before = self.choice.other
+        self._show(self._alone(), name)
+        if self.choice.other != before:
+            self.part()
+
+    def part(self) -> None:
+        """Drop what was drawn on the other map, and limits to how far points lie from their places there."""
+        choice = self.choice
+        choice.steps = without_other(choice.steps)
+        choice.limits = tuple(limit for limit in choice.limits if limit[0] != "displacement")
+
+    def _alone(self) -> Opened:
         choice = self.choice
         own = self.file if not choice.run else uploaded(self.store, choice.run)
         opened = open_stored(self.store, choice.run) if own is None else open_points(own)
-        if choice.placed:
-            opened, choice.other = open_placed(opened, choice.placed), ""
-        self.opened, self.other, self.comparison, self.matched = opened, None, None, None
-        if choice.other:
-            self._try_quietly(self._beside)
-            choice.other = self.other.name if self.other else ""
+        return open_placed(opened, choice.placed) if choice.placed else opened
+
+    def _show(self, alone: Opened, name: str) -> None:
+        """Show a map, and beside it that of another run; nothing stands beside itself."""
+        choice = self.choice
+        if name in ("", alone.name):
+            self.opened, self.other, self.comparison, self.matched = alone, None, None, None
+        else:
+            both = beside(alone, open_stored(self.store, name))
+            self.opened, self.other = both.left, both.right
+            self.comparison, self.matched = both.comparison, both.matched
+        choice.other = "" if self.other is None else name
         if choice.colour not in self.opened.colours():
             choice.colour = self.opened.colours()[0]
         if choice.point >= self.opened.n:
             choice.point = -1
         self.pointed = choice.point
 
-    def _beside(self) -> None:
-        """Open the run to compare with."""
-        assert self.opened is not None
-        both = beside(self.opened, open_stored(self.store, self.choice.other))
-        self.opened, self.other = both.left, both.right
-        self.comparison, self.matched = both.comparison, both.matched
-
     def _mask(self) -> None:
         """Find the points that the filters let through, and those that are selected among them."""
         choice, opened = self.choice, self.opened
-        if opened is None or (id(opened), choice.hidden, choice.limits, choice.steps) == self._masked:
+        if opened is None or (opened, choice.hidden, choice.limits, choice.steps) == self._masked:
             return
         self.visible = self._unfiltered(opened)
         try:
@@ -126,7 +146,7 @@ class Session:
             choice.steps, self.chosen = (), None
             raise
         finally:
-            self._masked = (id(opened), choice.hidden, choice.limits, choice.steps)
+            self._masked = (opened, choice.hidden, choice.limits, choice.steps)
         if self.chosen is not None and self.visible is not None:
             self.chosen = self.chosen & self.visible
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 from typing import Any, Literal, get_args
 from urllib.parse import urlencode
 
@@ -212,6 +213,18 @@ def _numbers(text: str) -> tuple[float, ...]:
     except ValueError:
         return ()
     return numbers if all(map(math.isfinite, numbers)) else ()
+
+
+def without_other(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """Steps without those that mean something only beside another map, nor what then has nothing to take away from."""
+    kept = [step for step in steps if not _needs_other(step)]
+    return tuple(dropwhile(lambda step: step.how in ("subtract", "keep"), kept))
+
+
+def _needs_other(step: Step) -> bool:
+    """Whether a step was drawn on the other map, or asks how far points lie from their places there."""
+    columns = [column for column, _ in step.pairs]
+    return step.kind.endswith("2") or "displacement" in columns or "displacement" in step.text.lower()
 
 
 def selected(steps: tuple[Step, ...], n: int, matching: Callable[[Step], np.ndarray]) -> np.ndarray | None:

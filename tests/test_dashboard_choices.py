@@ -1,0 +1,118 @@
+"""What was chosen through comparisons, filters, undo, and links to what is gone stays what it was, or is dropped."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gpu_pipeline import Recipe, pipeline
+from gpu_pipeline.dashboard.session import Session
+from gpu_pipeline.dashboard.state import Choice, Step
+from gpu_pipeline.datasets import Dataset
+
+N = 60
+ALL = (-1e9, 1e9, -1e9, 1e9)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs `a` and `b` on the same 60 rows, `c` with its points elsewhere, and `d` on other rows; the newest is `a`."""
+    made, store = tmp_path_factory.mktemp("made"), tmp_path_factory.mktemp("runs")
+    X = np.random.default_rng(0).normal(size=(N, 4)).astype(np.float32)
+    recipe = Recipe.model_validate({"embed": {"method": "pca", "n_components": 2}, "engine": "scikit_learn"})
+    whole = pipeline.run(recipe, Dataset("noise", X, np.repeat([0, 1, 2], 20), np.arange(N), N)).save(made)
+    for age, (name, right, down) in enumerate((("a", 0, 0), ("b", 0, 0), ("c", 1000, 0), ("d", 0, 1000))):
+        shutil.copytree(whole, store / name)
+        path = store / name / "points.parquet"
+        points = pd.read_parquet(path)
+        points.assign(x=points["x"] + right, row=points["row"] + down).to_parquet(path)
+        os.utime(store / name / "record.json", (9 - age, 9 - age))
+    return store
+
+
+@pytest.fixture
+def session(store: Path) -> Session:
+    return Session(store, None, Choice(run="a"))
+
+
+def count(session: Session) -> int | None:
+    return None if session.chosen is None else int(session.chosen.sum())
+
+
+def test_what_was_drawn_on_another_map_goes_with_it(session: Session) -> None:
+    session.act("other", "b")
+    session.attempt(lambda: session.select("box", ALL))
+    session.act("how", "keep")
+    session.attempt(lambda: session.select("box2", (0.0, 500.0, -1e9, 1e9)))
+    assert session.opened is not None
+    assert count(session) == (session.opened.points["x"] >= 0).sum()
+    session.act("other", "c")
+    assert (session.error, count(session)) == ("", N)
+    session.attempt(lambda: session.select("box2", (1000.0, 1e9, -1e9, 1e9)))
+    session.act("other", "")
+    assert (session.error, count(session)) == ("", N)
+    assert session.choice.steps == (Step("new", "box", ALL),)
+
+
+def test_what_only_made_sense_with_a_shape_on_another_map_goes_too(session: Session) -> None:
+    session.act("other", "b")
+    session.attempt(lambda: session.select("box2", ALL))
+    session.act("how", "keep")
+    session.attempt(lambda: session.select("box", (0.0, 1e9, -1e9, 1e9)))
+    session.act("other", "")
+    assert (session.choice.steps, session.chosen) == ((), None)
+
+
+@pytest.mark.parametrize("then", [("other", "c"), ("other", ""), ("run", "c")])
+def test_displacement_limits_nothing_after_its_comparison(session: Session, then: tuple[str, str]) -> None:
+    session.act("other", "b")
+    session.act("limit", {"column": "neighbor_recall", "high": "0.5"})
+    session.act("movers", "")
+    session.act("find", {"text": "Displacement >= 0"})
+    assert [limit[0] for limit in session.choice.limits] == ["neighbor_recall", "displacement"]
+    session.act(*then)
+    assert session.error == ""
+    assert [limit[0] for limit in session.choice.limits] == ["neighbor_recall"]
+    assert session.choice.steps == ()
+
+
+def test_the_same_comparison_chosen_again_takes_nothing(session: Session) -> None:
+    session.act("other", "b")
+    session.attempt(lambda: session.select("box2", ALL))
+    session.act("movers", "")
+    session.act("other", "b")
+    assert count(session) is not None
+    assert (len(session.choice.steps), len(session.choice.limits)) == (1, 1)
+
+
+def test_a_comparison_that_is_refused_changes_nothing(session: Session) -> None:
+    session.act("other", "b")
+    session.attempt(lambda: session.select("box2", ALL))
+    before = session.opened, session.other, session.comparison, session.choice.steps
+    session.act("other", "d")
+    assert "rows" in session.error
+    assert (session.opened, session.other, session.comparison, session.choice.steps) == before
+    assert session.choice.other == "b"
+
+
+def test_a_run_that_cannot_be_compared_is_opened_alone(session: Session) -> None:
+    session.act("other", "b")
+    session.act("run", "d")
+    assert "rows" in session.error
+    assert session.opened is not None
+    assert (session.opened.name, session.other, session.choice.other) == ("d", None, "")
+
+
+def test_nothing_stands_beside_itself(session: Session, store: Path) -> None:
+    session.act("other", "b")
+    session.act("run", "b")
+    linked = Session(store, None, Choice(run="b", other="b"))
+    for one in (session, linked):
+        assert (one.error, one.other, one.comparison, one.choice.other) == ("", None, None, "")
+        assert one.opened is not None
+        assert "displacement" not in one.opened.points
