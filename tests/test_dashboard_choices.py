@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ import pandas as pd
 import pytest
 
 from gpu_pipeline import Recipe, pipeline
-from gpu_pipeline.dashboard.session import Session
+from gpu_pipeline.dashboard import side, views
+from gpu_pipeline.dashboard.session import KEPT, Session
 from gpu_pipeline.dashboard.state import Choice, Step
 from gpu_pipeline.datasets import Dataset
 
@@ -116,3 +118,94 @@ def test_nothing_stands_beside_itself(session: Session, store: Path) -> None:
         assert (one.error, one.other, one.comparison, one.choice.other) == ("", None, None, "")
         assert one.opened is not None
         assert "displacement" not in one.opened.points
+
+
+def test_what_the_filters_let_through_stays_selected_without_them(session: Session) -> None:
+    session.act("hide", "1")
+    session.act("limit", {"column": "neighbor_recall", "high": "0.5"})
+    session.act("everything", "")
+    before = count(session)
+    assert session.opened is not None
+    points = session.opened.points
+    assert before == ((points["label"] != 1) & (points["neighbor_recall"] <= 0.5)).sum()
+    html = side.selection(session.opened, session.chosen, session.choice.steps, session.filters(), 0)
+    assert html.count("within:neighbor_recall") == html.count("=all:") > 0
+    session.act("unlimit", "neighbor_recall")
+    session.act("all", "")
+    assert (session.visible, count(session)) == (None, before)
+
+
+def test_one_class_alone_is_one_step(session: Session) -> None:
+    session.act("only", "2")
+    assert session.filters() == (Step("keep", "where", pairs=(("label", "2"),)),)
+    session.act("everything", "")
+    session.act("all", "")
+    assert count(session) == 20
+
+
+@pytest.mark.parametrize(
+    "lose",
+    [
+        lambda session: session.attempt(lambda: session.select("lasso", (0.0, 0.0, 1e-9, 0.0, 0.0, 1e-9))),
+        lambda session: session.act("clear", ""),
+        lambda session: session.act("cell", "label=0"),
+        lambda session: session.act("everything", ""),
+    ],
+)
+def test_undo_brings_back_what_was_replaced(session: Session, lose: Callable[[Session], None]) -> None:
+    session.act("find", {"text": "label=1"})
+    session.act("how", "add")
+    session.act("find", {"text": "label=2"})
+    session.act("how", "new")
+    session.act("hide", "0")
+    before = session.choice.steps
+    lose(session)
+    assert count(session) != 40 or session.choice.steps != before
+    assert "disabled" not in undo_button(session)
+    session.act("undo", "")
+    assert (session.choice.steps, count(session)) == (before, 40)
+    session.act("undo", "")
+    assert count(session) == 20
+    session.act("undo", "")
+    assert session.chosen is None
+    assert "disabled" in undo_button(session)
+    session.act("undo", "")
+    assert (session.error, session.choice.steps) == ("", ())
+
+
+def undo_button(session: Session) -> str:
+    html = views.tools(session.choice, undoable=session.undoable)
+    return html[html.index('data-do="undo"') : html.index(">Undo<")]
+
+
+def test_undo_takes_the_last_step_of_a_linked_selection(store: Path) -> None:
+    steps = tuple(Step("add", "where", pairs=(("label", name),)) for name in "012")
+    session = Session(store, None, Choice(run="a", steps=steps))
+    assert session.undoable
+    session.act("undo", "")
+    assert (session.choice.steps, count(session)) == (steps[:2], 40)
+
+
+def test_what_cannot_be_selected_leaves_the_selection(session: Session) -> None:
+    session.act("find", {"text": "label=1"})
+    session.act("cell", "label=none such")
+    assert "class of label" in session.error
+    assert count(session) == 20
+
+
+def test_undo_brings_nothing_back_to_another_map(session: Session) -> None:
+    session.act("other", "b")
+    session.attempt(lambda: session.select("box2", ALL))
+    session.act("clear", "")
+    session.act("other", "c")
+    session.act("undo", "")
+    assert (session.error, session.choice.steps) == ("", ())
+    session.attempt(lambda: session.select("box", ALL))
+    session.act("run", "b")
+    assert not session.undoable
+
+
+def test_not_all_of_the_past_is_kept(session: Session) -> None:
+    for i in range(3 * KEPT):
+        session.attempt(lambda i=i: session.select("box", (-1e9, i, -1e9, 1e9)))  # type: ignore[misc]
+    assert len(session.earlier) == KEPT

@@ -39,6 +39,7 @@ def _open(session: Session, **changes: str) -> None:
         raise
     session.choice.param.update(steps=(), point=-1, window=None)
     session.part()
+    session.earlier = []
     session.pointed = -1
 
 
@@ -148,16 +149,20 @@ def _unlimit(session: Session, value: Any) -> None:
 
 
 def _undo(session: Session, value: Any) -> None:
-    session.choice.steps = session.choice.steps[:-1]
+    session.undo()
 
 
 def _clear(session: Session, value: Any) -> None:
-    session.choice.steps, session.choice.how = (), "new"
+    session.choose(())
+    session.choice.how = "new"
 
 
 def _cell(session: Session, value: Any) -> None:
-    if pairs := pairs_from_text(str(value)):
-        session.choice.steps = (Step("new", "where", pairs=pairs),)
+    pairs = pairs_from_text(str(value))
+    if session.opened is not None and pairs:
+        step = Step("new", "where", pairs=pairs)
+        session.opened.matching(step)
+        session.choose((step,))
 
 
 def _movers(session: Session, value: Any) -> None:
@@ -172,9 +177,9 @@ def _reseed(session: Session, value: Any) -> None:
 
 
 def _everything(session: Session, value: Any) -> None:
-    """Select all that the filters let through."""
+    """Select what the filters let through, and still do when they are gone."""
     if session.opened is not None:
-        session.take(Step("new", "all"))
+        session.take(Step("new", "all"), *session.filters())
 
 
 def _find(session: Session, value: Any) -> None:

@@ -172,7 +172,7 @@ class Page:
         layout.header.theme = choice.theme
         layout.header.put(views.header(self._title()))
         self.background.ask("look", panes.look(session, self.following.screen), layout.look.put, self._fail)
-        layout.tools.put(views.tools(choice))
+        layout.tools.put(views.tools(choice, undoable=session.undoable))
         layout.tabs.put(views.tabs(choice.tab))
         layout.show(choice.tab, compared=session.other is not None)
         self.show_strip()

@@ -23,7 +23,7 @@ KEY_TEXTS = (
     ("L", "draw a lasso to select"),
     ("M", "drag the map again"),
     ("+  -  &", "the next shape adds, takes away, or keeps what is in both"),
-    ("Z", "take the last step back"),
+    ("Z", "take back what was last done to the selection"),
     ("Esc", "select nothing"),
     ("/", "search, and select what is found"),
     ("F", "zoom to the selection"),

@@ -24,6 +24,9 @@ from .state import Choice, How, Step, drawn, limits_to_pairs, selected, without_
 from .stored import open_points, open_stored, rows_of
 from .uploads import uploaded
 
+KEPT = 50
+"""Selections from before that `undo` can bring back."""
+
 
 class Session:
     """What one person sees.
@@ -46,6 +49,8 @@ class Session:
     visible, chosen
         (n,) bool, the points that the filters let through (None: all), and those among them that are
         selected (None: there is no selection).
+    earlier
+        The selections from before, step by step, the last one last.
     sought
         The column whose filter is open.
     error
@@ -58,6 +63,7 @@ class Session:
         self.other: Opened | None = None
         self.comparison: Comparison | None = None
         self.matched: Matched | None = None
+        self.earlier: list[tuple[Step, ...]] = []
         self.sought = ""
         self.visible: np.ndarray | None = None
         self.chosen: np.ndarray | None = None
@@ -110,6 +116,7 @@ class Session:
         """Drop what was drawn on the other map, and limits to how far points lie from their places there."""
         choice = self.choice
         choice.steps = without_other(choice.steps)
+        self.earlier = [without_other(steps) for steps in self.earlier]
         choice.limits = tuple(limit for limit in choice.limits if limit[0] != "displacement")
 
     def _alone(self) -> Opened:
@@ -181,11 +188,15 @@ class Session:
             return ()
         limits = [limit for limit in choice.limits if limit[0] in numbers(opened)]
         steps = [Step("keep", "within", pairs=limits_to_pairs([limit])) for limit in limits]
-        columns = {column for column, _ in choice.hidden if opened.has_classes(column)}
-        known = {column: set(opened.codes(column)[1].names) for column in columns}
-        for column, name in choice.hidden:
-            if name in known.get(column, ()):
-                steps.append(Step("subtract", "where", pairs=((column, name),)))
+        for column in dict.fromkeys(column for column, _ in choice.hidden):
+            if opened.has_classes(column):
+                names = opened.codes(column)[1].names
+                hidden = {name for c, name in choice.hidden if c == column}
+                shown = [name for name in names if name not in hidden]
+                if len(shown) == 1:
+                    steps.append(Step("keep", "where", pairs=((column, shown[0]),)))
+                else:
+                    steps += [Step("subtract", "where", pairs=((column, name),)) for name in names if name in hidden]
         return tuple(steps)
 
     @property
@@ -224,9 +235,28 @@ class Session:
         if action is not None:
             self.attempt(lambda: action(self, value))
 
-    def take(self, step: Step) -> None:
-        """Take a step of the selection; one that begins anew forgets those before it."""
-        self.choice.steps = (step,) if step.how == "new" else (*self.choice.steps, step)
+    def choose(self, steps: tuple[Step, ...]) -> None:
+        """Make these steps the selection, and keep that from before."""
+        if steps != self.choice.steps:
+            self.earlier = [*self.earlier, self.choice.steps][-KEPT:]
+            self.choice.steps = steps
+
+    def undo(self) -> None:
+        """Bring the selection from before back; of one that came with the address take the last step away."""
+        steps = self.choice.steps
+        while self.earlier and self.choice.steps == steps:
+            self.choice.steps = self.earlier.pop()
+        if self.choice.steps == steps:
+            self.choice.steps = steps[:-1]
+
+    @property
+    def undoable(self) -> bool:
+        """Whether there is anything to undo."""
+        return bool(self.earlier or self.choice.steps)
+
+    def take(self, *steps: Step) -> None:
+        """Take steps of the selection; those that begin anew replace it."""
+        self.choose(steps if steps[0].how == "new" else (*self.choice.steps, *steps))
         if self.choice.tab in ("look", "point"):
             self.choice.tab = "selection"
 

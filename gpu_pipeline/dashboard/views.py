@@ -74,9 +74,10 @@ def header(title: str) -> str:
     return page("header", title=title, keys=KEY_TEXTS)
 
 
-def tools(choice: Choice) -> str:
+def tools(choice: Choice, *, undoable: bool) -> str:
     """The bar above the map."""
-    return page("tools", tools=TOOLS, hows=HOWS, tool=choice.tool, how=choice.how, steps=choice.steps)
+    shown = {"tool": choice.tool, "how": choice.how, "steps": choice.steps}
+    return page("tools", tools=TOOLS, hows=HOWS, undoable=undoable, **shown)
 
 
 def tabs(tab: str) -> str:

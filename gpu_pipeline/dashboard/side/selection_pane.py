@@ -69,8 +69,13 @@ def selection(
         quality=_quality(opened, mask) if n else [],
         sheet=_sheet(opened, mask, seed) if n else None,
         statistics=_statistics(opened, mask) if some else [],
-        code=_code(opened, (*steps, *filters)) if n else None,
+        code=_code(opened, steps if _ends_with(steps, filters) else (*steps, *filters)) if n else None,
     )
+
+
+def _ends_with(steps: Sequence[Step], filters: Sequence[Step]) -> bool:
+    """Whether the filters are the last steps already, as they are where what they let through was selected."""
+    return tuple(steps[len(steps) - len(filters) :]) == tuple(filters)
 
 
 def _bars(opened: Opened, column: str, mask: np.ndarray, paints: Sequence[Paint]) -> dict[str, Any]:
