@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from bokeh.document import Document
 
-from gpu_pipeline.dashboard.background import Background
+from gpu_pipeline.dashboard.background import BROKE, Background
 from gpu_pipeline.errors import InputError
 
 
@@ -87,11 +87,30 @@ def test_a_sentence_is_told_and_a_wish_can_be_taken_back(pool: ThreadPoolExecuto
     assert (told, failed) == ([], ["there is none."])
 
 
-def test_an_unforeseen_error_comes_out_in_the_loop(pool: ThreadPoolExecutor) -> None:
-    loop = Loop()
-    background_of(loop, pool).ask("pane", lambda: 1 // 0, print, print)
-    with pytest.raises(ZeroDivisionError):
-        loop.tick()
+@pytest.mark.parametrize("aside", [True, False])
+def test_an_unforeseen_error_is_told_and_comes_out_in_the_loop(pool: ThreadPoolExecutor, aside: bool) -> None:
+    loop, failed = Loop(), []
+    background = background_of(loop, pool) if aside else Background(None, pool)
+
+    def ask(work: Callable[[], object], then: Callable[[object], object]) -> None:
+        background.ask("pane", work, then, failed.append)
+        if aside:
+            loop.tick()
+
+    for work, then in ((lambda: 1 // 0, print), (lambda: 0, lambda n: 1 // n)):
+        with pytest.raises(ZeroDivisionError):
+            ask(work, then)
+        assert not background.waits("pane")
+    assert failed == [BROKE, BROKE]
+
+
+def test_what_is_refused_at_the_end_is_told_too() -> None:
+    def refuse(result: object) -> None:
+        raise InputError(f"{result} is too many.")
+
+    failed: list[str] = []
+    Background(None, None).ask("pane", lambda: 7, refuse, failed.append)  # type: ignore[arg-type]
+    assert failed == ["7 is too many."]
 
 
 def test_without_a_document_it_is_done_at_once() -> None:

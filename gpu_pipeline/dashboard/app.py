@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from .following import Following
 from .keys import KEYS
 from .layout import Layout
 from .maps import Maps
-from .piece import HERE
+from .piece import HERE, Piece
 from .rows import KINDS, write_rows
 from .sending import together
 from .session import Session
@@ -45,6 +46,9 @@ BUSY = 400
 
 POLL = 700
 """Milliseconds between two looks at the jobs."""
+
+PREPARED = {"run": "open", "placed": "open", "other": "open", "colour": "colour", "cell": "cell"}
+"""Actions that need what takes long -> the name of that work: of several of one name only the newest is done."""
 
 
 def page(
@@ -122,13 +126,13 @@ class Page:
         except InputError as error:
             return self._fail(str(error))
         if work is None:
+            self.background.forget(PREPARED.get(do, ""))
             return self._do(do, value)
-        self.background.ask("action", work, lambda _: self._do(do, value), self._fail)
+        self.background.ask(PREPARED[do], work, lambda _: self._do(do, value), self._fail)
         return self._later("waiting", BUSY, self.show_strip)
 
     def _do(self, do: str, value: Any) -> None:
         session = self.session
-        session.error = ""
         before = (session.opened, session.other)
         if do in self._own:
             session.attempt(lambda: self._call(do, value))
@@ -137,6 +141,8 @@ class Page:
         if before != (session.opened, session.other) or (do == "run" and not session.error):
             self.following.leave()
             self.maps.show_all()
+        if do in ("run", "placed") and before[0] is not session.opened:
+            self.background.forget("cell")  # It was one of the map from before.
         self.refresh()
 
     def _call(self, do: str, value: Any) -> None:
@@ -157,7 +163,7 @@ class Page:
             rows = points if lit is None else points[lit]
             return self._exports.put(name, lambda file: write_rows(rows, file, value))
 
-        self.background.ask("export", write, self._fetch, self._fail)
+        self.background.ask(f"export {value}", write, self._fetch, self._fail)
         self._later("waiting", BUSY, self.show_strip)
 
     def _fetch(self, address: str) -> None:
@@ -171,7 +177,8 @@ class Page:
         choice, session, layout = self.choice, self.session, self.layout
         layout.header.theme = choice.theme
         layout.header.put(views.header(self._title()))
-        self.background.ask("look", panes.look(session, self.following.screen), layout.look.put, self._fail)
+        look = panes.look(session, self.following.screen)
+        self.background.ask("look", look, layout.look.put, partial(_tell, layout.look))
         layout.tools.put(views.tools(choice, undoable=session.undoable))
         layout.tabs.put(views.tabs(choice.tab))
         layout.show(choice.tab, compared=session.other is not None)
@@ -197,9 +204,9 @@ class Page:
         shown = opened if screen is None else screen.opened
         if self.session.error:
             html = views.message(self.session.error, failed=True)
-        elif self._late("action"):
+        elif self._late(*PREPARED.values()):
             html = views.message("Getting it ready.")
-        elif self._late("export"):
+        elif self._late(*(f"export {kind}" for kind in KINDS)):
             html = views.message("Writing the file.")
         elif shown is None:
             waits = (
@@ -210,9 +217,9 @@ class Page:
             html = views.strip(self.maps.frame, shown.n)
         self.layout.strip.put(html)
 
-    def _late(self, name: str) -> bool:
-        """Whether a work has not been answered for so long that it is said."""
-        return self.background.waits(name) and "waiting" not in self._waiting
+    def _late(self, *names: str) -> bool:
+        """Whether one of these works has not been answered for so long that it is said."""
+        return any(map(self.background.waits, names)) and "waiting" not in self._waiting
 
     def _fill(self) -> None:
         """Fill the pane that is in view; the others wait until they are."""
@@ -223,14 +230,11 @@ class Page:
             self.following.poll()
             return
 
-        def fail(sentence: str) -> None:
-            pane.put(views.message(sentence, failed=True))
-
         def put(html: str) -> None:
             pane.put(html)
             self.maps.show_rings()  # the card has had the images loaded
 
-        self.background.ask("side", panes.beside_the_map(self.session), put, fail)
+        self.background.ask("side", panes.beside_the_map(self.session), put, partial(_tell, pane))
         self._later("busy", BUSY, lambda: self._show_busy(tab))
 
     def _show_busy(self, tab: str) -> None:
@@ -274,6 +278,11 @@ class Page:
             action()
 
         self.document.add_timeout_callback(together(self.document)(run), pause)
+
+
+def _tell(pane: Piece, sentence: str) -> None:
+    """Say in a pane why it cannot be filled."""
+    pane.put(views.message(sentence, failed=True))
 
 
 def _query() -> dict[str, str]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from tornado.ioloop import IOLoop
 
@@ -13,6 +13,9 @@ from ..errors import InputError
 from .sending import together
 
 T = TypeVar("T")
+
+BROKE = "something broke on the server, and its log says what: try it again, or go on with something else."
+"""What is said of a fault that nobody foresaw."""
 
 
 class Background:
@@ -48,34 +51,32 @@ class Background:
         then
             Given what the work returned.
         failed
-            Given the sentence of an `InputError`.
+            Given the sentence of an `InputError`; `BROKE` for any other fault, which goes on to the loop's log.
         """
         wish = self._newest[name] = object()
 
         def do() -> T | None:
             return work() if self._newest.get(name) is wish else None
 
-        def answer(future: Future[T | None]) -> None:
+        def answer(result: Callable[[], T | None]) -> None:
             if self._newest.get(name) is not wish:
                 return
             del self._newest[name]
+            sentence = BROKE
             try:
-                result: Any = future.result()
+                then(cast(T, result()))
+                sentence = ""
             except InputError as error:
-                failed(str(error))
-            else:
-                then(result)
+                sentence = str(error)
+            finally:
+                if sentence:
+                    failed(sentence)
 
         if self._document is None:
-            future: Future[T | None] = Future()
-            try:
-                future.set_result(do())
-            except InputError as error:
-                future.set_exception(error)
-            answer(future)
+            answer(work)
         else:
             self._pool.submit(do).add_done_callback(
-                lambda future: self._loop.add_callback(partial(self._deliver, partial(answer, future)))
+                lambda future: self._loop.add_callback(partial(self._deliver, partial(answer, future.result)))
             )
 
     def waits(self, name: str) -> bool:

@@ -1,0 +1,98 @@
+"""What is asked of a page while something else is not ready yet: each is done, in the end as it was asked."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from test_background import Loop, background_of, pool
+from test_dashboard_choices import store
+
+from gpu_pipeline.dashboard.app import Page
+from gpu_pipeline.dashboard.background import BROKE, Background
+from gpu_pipeline.dashboard.exports import Exports
+
+__all__ = ["pool", "store"]  # fixtures
+
+
+class Asked:
+    """A page whose work aside begins when all that a person does is done."""
+
+    def __init__(self, store: Path, pool: ThreadPoolExecutor) -> None:
+        self.loop, self.pool, self.begin = Loop(), pool, threading.Event()
+        self.page = Page(store, None, pool, Exports(), 0)
+        self.page.do("run", "a")
+        self.page.background = background_of(self.loop, pool)
+        pool.submit(self.begin.wait, 60)
+
+    def do(self, *actions: tuple[str, object]) -> None:
+        for action in actions:
+            self.page.do(*action)
+        self.begin.set()
+        while self.page.background._newest:
+            self.loop.tick()
+
+    @property
+    def shown(self) -> tuple[str, str, str]:
+        choice = self.page.choice
+        return choice.run, choice.other, choice.colour
+
+
+@pytest.fixture
+def asked(store: Path, pool: ThreadPoolExecutor) -> Iterator[Asked]:
+    made = Asked(store, pool)
+    yield made
+    made.begin.set()
+
+
+@pytest.mark.parametrize(
+    ("actions", "shown"),
+    [
+        ([("run", "b"), ("colour", "cluster")], ("b", "", "cluster")),
+        ([("other", "b"), ("colour", "cluster")], ("a", "b", "cluster")),
+        ([("colour", "cluster"), ("run", "b")], ("b", "", "cluster")),
+        # Of what opens something else the newest is done.
+        ([("run", "b"), ("run", "c")], ("c", "", "label")),
+        ([("run", "b"), ("other", "c")], ("a", "c", "label")),
+        ([("other", "b"), ("run", "c")], ("c", "", "label")),
+        ([("other", "b"), ("other", "")], ("a", "", "label")),
+        ([("colour", "cluster"), ("colour", "misfit")], ("a", "", "misfit")),
+    ],
+)
+def test_one_wish_does_not_cancel_another(asked: Asked, actions: list[tuple[str, object]], shown: object) -> None:
+    asked.do(*actions)
+    assert (asked.shown, asked.page.session.error) == (shown, "")
+
+
+def test_a_cell_of_one_map_is_not_selected_on_the_next(asked: Asked) -> None:
+    asked.do(("run", "b"), ("cell", "label=0,among=1"))
+    assert (asked.page.choice.run, asked.page.choice.steps, asked.page.session.error) == ("b", (), "")
+    asked.do(("cell", "label=0,among=1"))
+    assert len(asked.page.choice.steps) == 1
+
+
+def test_both_files_are_offered(asked: Asked) -> None:
+    offered: list[str] = []
+    asked.page.layout.header.param.watch(lambda event: offered.append(event.new), "fetch")
+    asked.do(("export", "csv"), ("export", "parquet"))
+    names = [asked.page._exports.take(address.removeprefix("export/")) for address in offered]
+    assert [export and export.name for export in names] == ["selection.csv", "selection.parquet"]
+
+
+def test_a_fault_that_nobody_foresaw_is_said(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> Callable[[], str]:
+        return lambda: str(1 // 0)
+
+    monkeypatch.setattr("gpu_pipeline.dashboard.panes.beforehand", broken)
+    with pytest.raises(ZeroDivisionError):
+        asked.do(("run", "b"))
+    assert BROKE in asked.page.layout.strip.html
+    # A pane that cannot be filled says so itself, and asks for nothing anew.
+    monkeypatch.setattr("gpu_pipeline.dashboard.panes.look", broken)
+    asked.page.background = Background(None, asked.pool)
+    with pytest.raises(ZeroDivisionError):
+        asked.page.refresh()
+    assert BROKE in asked.page.layout.look.html
