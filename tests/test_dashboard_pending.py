@@ -96,3 +96,11 @@ def test_a_fault_that_nobody_foresaw_is_said(asked: Asked, monkeypatch: pytest.M
     with pytest.raises(ZeroDivisionError):
         asked.page.refresh()
     assert BROKE in asked.page.layout.look.html
+
+
+@pytest.mark.parametrize("action", [("other", "d"), ("run", "none such"), ("colour", "nothing")])
+def test_a_list_shows_again_what_is_chosen_when_another_is_refused(asked: Asked, action: tuple[str, str]) -> None:
+    before = asked.page.layout.look.refused
+    asked.do(action)
+    assert asked.page.session.error
+    assert asked.page.layout.look.refused > before

@@ -143,6 +143,8 @@ class Page:
             self.maps.show_all()
         if do in ("run", "placed") and before[0] is not session.opened:
             self.background.forget("cell")  # It was one of the map from before.
+        if PREPARED.get(do) == "open" or session.error:
+            self.layout.show_chosen(self.choice.tab)
         self.refresh()
 
     def _call(self, do: str, value: Any) -> None:
@@ -150,6 +152,7 @@ class Page:
 
     def _fail(self, sentence: str) -> None:
         self.session.error = sentence
+        self.layout.show_chosen(self.choice.tab)
         self.refresh()
 
     def _export(self, value: Any) -> None:

@@ -55,6 +55,11 @@ class Layout:
         """The pane that belongs to a tab."""
         return self.panes["point" if tab == "look" else tab]
 
+    def show_chosen(self, tab: str) -> None:
+        """Let the lists in view show what is chosen; what was chosen in them may have been refused or overtaken."""
+        for piece in (self.look, self.pane(tab)):
+            piece.refused += 1
+
     def show(self, tab: str, *, compared: bool) -> None:
         """Let the chosen pane be seen, and a second map if two are compared."""
         self.second.visible = compared

@@ -105,6 +105,11 @@ export function render({ model, el }) {
   for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, release);
   draw();
   model.on("html", draw);
+  // What was chosen in a list and not done: the list shows again what the server has, and can be asked for the same.
+  model.on("refused", () => {
+    for (const list of root.querySelectorAll("select[data-do]"))
+      list.selectedIndex = Math.max([...list.options].findIndex((o) => o.defaultSelected), 0);
+  });
 
   const slash = (event) => {
     const node = root.querySelector("[data-slash]");

@@ -22,6 +22,7 @@ class Piece(JSComponent):  # type: ignore[misc]
     """
 
     html = param.String()
+    refused = param.Integer(0, doc="Grows where lists may show what was not done.")
     keys = param.List([], doc="Keys of the keyboard that are actions; for the header only, as are the next.")
     fetch = param.String("", doc="Address of a file that the browser is to fetch.")
     theme = param.String("", doc="light, dark, or empty for what the browser prefers.")

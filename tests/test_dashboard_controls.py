@@ -1,0 +1,44 @@
+"""The controls in a browser: lists after a refusal, tabs by the keyboard, other buttons of the mouse, and Back."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from test_dashboard_choices import N, store
+from test_dashboard_page import Server, browser, page, tab, wait
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Page
+
+__all__ = ["browser", "page", "store"]  # fixtures
+
+
+@pytest.fixture(scope="module")
+def server(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("log") / "stderr", "--out", str(store))
+    yield server
+    said = server.close()
+    assert not re.search("error|traceback|warning", said, re.IGNORECASE), said
+
+
+def whole(page: Page) -> None:
+    wait(page, re.compile(f"{N} of {N} points in view"))
+
+
+def test_a_list_does_not_show_what_was_refused(page: Page) -> None:
+    whole(page)
+    tab(page, "compare")
+    other = page.locator("[data-key=other]")
+    for shown, can in (("", "b"), ("b", "c")):
+        other.select_option("d")
+        wait(page, "That did not work.")
+        other.locator(f"option[value='{shown}']:checked").wait_for(state="attached")
+        # It can be asked for again, and what can be compared is.
+        other.select_option(can)
+        page.get_by_text("That did not work.").wait_for(state="detached")
+        wait(page, "rows in common")
