@@ -14,7 +14,7 @@ import pytest
 from gpu_pipeline import Recipe, pipeline
 from gpu_pipeline.dashboard import side, views
 from gpu_pipeline.dashboard.session import KEPT, Session
-from gpu_pipeline.dashboard.state import Choice, Step
+from gpu_pipeline.dashboard.state import Choice, Step, from_query
 from gpu_pipeline.datasets import Dataset
 
 N = 60
@@ -209,3 +209,45 @@ def test_not_all_of_the_past_is_kept(session: Session) -> None:
     for i in range(3 * KEPT):
         session.attempt(lambda i=i: session.select("box", (-1e9, i, -1e9, 1e9)))  # type: ignore[misc]
     assert len(session.earlier) == KEPT
+
+
+def test_a_link_to_a_run_that_is_gone_applies_nothing_of_it_to_another(store: Path) -> None:
+    query = {
+        "run": "gone",
+        "other": "b",
+        "select": "=box:0,1,0,1",
+        "hide": "label=1",
+        "point": "7",
+        "view": "0,1,0,1",
+        "within": "displacement=0~1",
+    }
+    session = Session(store, None, Choice(**from_query(query)))
+    assert "unknown run" in session.error
+    assert session.opened is not None
+    choice = session.choice
+    assert (choice.run, choice.steps, choice.point, choice.window, choice.limits) == ("a", (), -1, None, ())
+    assert (session.chosen, session.pointed) == (None, -1)
+    # What is hidden means the same everywhere, and is hidden here too.
+    assert session.visible is not None
+    assert session.visible.sum() == 40
+
+
+def test_a_link_to_placed_points_that_are_gone_selects_none_of_the_map(store: Path) -> None:
+    session = Session(store, None, Choice(run="b", placed="gone", steps=(Step("new", "box", ALL),), point=3))
+    assert "placed" in session.error
+    assert session.opened is not None
+    assert (session.opened.name, session.choice.placed, session.choice.steps) == ("b", "", ())
+    assert (session.chosen, session.choice.point) == (None, -1)
+
+
+def test_a_link_whose_selection_cannot_be_read_opens_the_map(store: Path) -> None:
+    session = Session(store, None, Choice(run="b", steps=(Step("new", "where", pairs=(("label", "nobody"),)),)))
+    assert "class of label" in session.error
+    assert session.opened is not None
+    assert (session.opened.name, session.choice.steps, session.chosen) == ("b", (), None)
+
+
+def test_without_any_run_a_link_says_so(tmp_path: Path) -> None:
+    session = Session(tmp_path, None, Choice(run="gone", point=3))
+    assert "no stored run" in session.error
+    assert session.opened is None

@@ -21,26 +21,11 @@ MOVED = 0.9
 
 
 def _run(session: Session, value: Any) -> None:
-    _open(session, run=str(value), placed="")
+    session.go(run=str(value), placed="")
 
 
 def _placed(session: Session, value: Any) -> None:
-    _open(session, placed=str(value))
-
-
-def _open(session: Session, **changes: str) -> None:
-    """Open something else, where nothing of what was selected means anything."""
-    before = {name: getattr(session.choice, name) for name in changes}
-    session.choice.param.update(**changes)
-    try:
-        session.open()
-    except InputError:
-        session.choice.param.update(**before)
-        raise
-    session.choice.param.update(steps=(), point=-1, window=None)
-    session.part()
-    session.earlier = []
-    session.pointed = -1
+    session.go(placed=str(value))
 
 
 def _other(session: Session, value: Any) -> None:

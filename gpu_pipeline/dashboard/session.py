@@ -76,21 +76,20 @@ class Session:
         if not choice.run and file is None and rows:
             choice.run = rows[-1]["run"]
         if choice.run or file is not None:
-            self.attempt(self.open)
+            self._try(self.open)
         if self.opened is None and choice.placed:
-            choice.placed = ""
-            self._try_quietly(self.open)
+            self._try(lambda: self.go(placed=""))
         if self.opened is None and rows and choice.run != rows[-1]["run"]:
-            choice.run = rows[-1]["run"]
-            self._try_quietly(self.open)
+            self._try(lambda: self.go(run=rows[-1]["run"], placed=""))
+        self._try(self._mask)
 
     def attempt(self, action: Callable[[], None]) -> None:
         """Do something and find what is selected then; where it cannot be done, keep the sentence that says why."""
         self.error = ""
-        self._try_quietly(action)
-        self._try_quietly(self._mask)
+        self._try(action)
+        self._try(self._mask)
 
-    def _try_quietly(self, action: Callable[[], None]) -> None:
+    def _try(self, action: Callable[[], None]) -> None:
         try:
             action()
         except InputError as error:
@@ -104,6 +103,26 @@ class Session:
         except InputError as error:
             self.error = self.error or str(error)
             self._show(alone, "")
+
+    def go(self, **changes: str) -> None:
+        """Open something else, where nothing of what was selected means anything.
+
+        Parameters
+        ----------
+        changes
+            What of the choice is another: `run`, `placed`, or both.
+        """
+        choice = self.choice
+        before = {name: getattr(choice, name) for name in changes}
+        choice.param.update(**changes)
+        try:
+            self.open()
+        except InputError:
+            choice.param.update(**before)
+            raise
+        choice.param.update(steps=(), point=-1, window=None)
+        self.part()
+        self.earlier, self.pointed = [], -1
 
     def compare(self, name: str) -> None:
         """Show another run beside this one, or none; what meant something beside the one before goes with it."""
