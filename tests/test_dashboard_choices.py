@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import pandas as pd
 import pytest
 
 from gpu_pipeline import Recipe, pipeline
-from gpu_pipeline.dashboard import side, views
+from gpu_pipeline.dashboard import panes, side, views
 from gpu_pipeline.dashboard.session import KEPT, Session
 from gpu_pipeline.dashboard.state import Choice, Step, from_query
 from gpu_pipeline.datasets import Dataset
@@ -23,16 +24,18 @@ ALL = (-1e9, 1e9, -1e9, 1e9)
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Runs `a` and `b` on the same 60 rows, `c` with its points elsewhere, and `d` on other rows; the newest is `a`."""
+    """Runs `a` and `b` on the same 60 rows, `c` with its points elsewhere, `d` on other rows; two without labels."""
     made, store = tmp_path_factory.mktemp("made"), tmp_path_factory.mktemp("runs")
     X = np.random.default_rng(0).normal(size=(N, 4)).astype(np.float32)
     recipe = Recipe.model_validate({"embed": {"method": "pca", "n_components": 2}, "engine": "scikit_learn"})
     whole = pipeline.run(recipe, Dataset("noise", X, np.repeat([0, 1, 2], 20), np.arange(N), N)).save(made)
-    for age, (name, right, down) in enumerate((("a", 0, 0), ("b", 0, 0), ("c", 1000, 0), ("d", 0, 1000))):
+    moved = {"a": (0, 0), "b": (0, 0), "c": (1000, 0), "d": (0, 1000), "bare": (0, 0), "bare2": (0, 0)}
+    for age, (name, (right, down)) in enumerate(moved.items()):
         shutil.copytree(whole, store / name)
         path = store / name / "points.parquet"
         points = pd.read_parquet(path)
-        points.assign(x=points["x"] + right, row=points["row"] + down).to_parquet(path)
+        points = points.assign(x=points["x"] + right, row=points["row"] + down)
+        points.drop(columns=["label"] if "bare" in name else []).to_parquet(path)
         os.utime(store / name / "record.json", (9 - age, 9 - age))
     return store
 
@@ -251,3 +254,14 @@ def test_without_any_run_a_link_says_so(tmp_path: Path) -> None:
     session = Session(tmp_path, None, Choice(run="gone", point=3))
     assert "no stored run" in session.error
     assert session.opened is None
+
+
+@pytest.mark.parametrize(("before", "then"), [("misfit", "misfit"), ("", "cluster")])
+def test_colour_by_displacement_is_switched_off_where_there_are_no_labels(store: Path, before: str, then: str) -> None:
+    session = Session(store, None, Choice(run="bare", other="bare2", tab="compare", colour=before or "displacement"))
+    for pressed in ("displacement", then):
+        if session.choice.colour != pressed:
+            button = re.search(r'data-key="moved" data-value="(\w+)"', panes.beside_the_map(session)())
+            assert button is not None
+            session.act("colour", button[1])
+        assert (session.error, session.choice.colour) == ("", pressed)

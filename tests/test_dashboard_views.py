@@ -352,7 +352,7 @@ def test_comparison_links_selections_by_row(store: Path) -> None:
     right = set(session.other.points["row"][session.other.points["x"] >= 0])
     assert session.chosen is not None
     assert set(session.opened.points["row"][session.chosen]) == right
-    html = side.compare(session.opened, session.other, session.comparison, rows_of(store), False)
+    html = side.compare(session.opened, session.other, session.comparison, rows_of(store), "")
     assert "300</b> rows in common" in html
 
 
@@ -577,9 +577,7 @@ def test_compared_clusters_are_said_to_be_matched(store: Path) -> None:
     session = Session(store, None, Choice(run=names[0], other=names[1], colour="cluster"))
     assert session.opened is not None
     assert session.other is not None
-    html = side.compare(
-        session.opened, session.other, session.comparison, rows_of(store), False, matched=session.matched
-    )
+    html = side.compare(session.opened, session.other, session.comparison, rows_of(store), "", matched=session.matched)
     assert "Clusters are matched" in html
     keys = [opened.codes("cluster")[1] for opened in (session.opened, session.other)]
     assert keys[0].names == keys[1].names

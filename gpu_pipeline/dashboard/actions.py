@@ -37,7 +37,7 @@ def _other(session: Session, value: Any) -> None:
 def _colour(session: Session, value: Any) -> None:
     if session.opened is not None:
         session.opened.layer(str(value))
-        session.choice.colour = str(value)
+        session.paint_by(str(value))
 
 
 def _mode(session: Session, value: Any) -> None:

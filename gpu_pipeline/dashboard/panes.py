@@ -44,8 +44,8 @@ def beside_the_map(session: Session) -> Work:
         return partial(side.mistakes, opened, choice.steps[-1].pairs if choice.steps else ())
     if tab == "compare":
         other, comparison, matched, store = session.other, session.comparison, session.matched, session.store
-        displaced = choice.colour == "displacement"
-        return lambda: side.compare(opened, other, comparison, rows_of(store), displaced, matched)
+        back = session.colour_before if choice.colour == "displacement" else ""
+        return lambda: side.compare(opened, other, comparison, rows_of(store), back, matched)
     if tab == "scores":
         return partial(side.scores, opened)
     return partial(side.point, opened, session.pointed, choice.point >= 0)

@@ -65,6 +65,7 @@ class Session:
         self.matched: Matched | None = None
         self.earlier: list[tuple[Step, ...]] = []
         self.sought = ""
+        self._colour_before = ""
         self.visible: np.ndarray | None = None
         self.chosen: np.ndarray | None = None
         self.error = ""
@@ -238,6 +239,16 @@ class Session:
     def colour_of(self, opened: Opened) -> str:
         """What a map is coloured by."""
         return self.choice.colour if self.choice.colour in opened.colours() else opened.colours()[0]
+
+    @property
+    def colour_before(self) -> str:
+        """What the map was coloured by before it was by displacement."""
+        colours = [] if self.opened is None else self.opened.colours()
+        return next(c for c in (self._colour_before, *colours) if c in colours and c != "displacement")
+
+    def paint_by(self, colour: str) -> None:
+        """Colour the map by something else."""
+        self._colour_before, self.choice.colour = self.choice.colour, colour
 
     def lit_on(self, opened: Opened) -> np.ndarray | None:
         """Points of either map to show in colour; None is all."""

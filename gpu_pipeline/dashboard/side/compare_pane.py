@@ -17,7 +17,7 @@ def compare(
     other: Opened | None,
     comparison: Comparison | None,
     rows: Sequence[Mapping[str, Any]],
-    displaced: bool,
+    back: str,
     matched: Matched | None = None,
 ) -> str:
     """The pane of the comparison.
@@ -28,8 +28,8 @@ def compare(
         The other map, how far it agrees, and how its clusters correspond; None where there is none.
     rows
         The stored runs, from `rows_of`.
-    displaced
-        Whether the map is coloured by displacement.
+    back
+        What to colour by when it is no longer to be by displacement; empty if it is not.
     """
     listed = [row for row in run_rows(rows) if row["run"] != opened.name]
     if other is None or comparison is None or opened.run is None or other.run is None:
@@ -46,7 +46,7 @@ def compare(
         runs=listed,
         other=other.name,
         summary=_summary(comparison),
-        displaced=displaced,
+        back=back,
         lines=lines,
         clusters=matched and _clusters(matched),
     )
