@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pandas as pd
@@ -14,8 +15,9 @@ import pytest
 
 from gpu_pipeline import Recipe, pipeline
 from gpu_pipeline.dashboard import panes, side, views
+from gpu_pipeline.dashboard.files import OpenFile
 from gpu_pipeline.dashboard.session import KEPT, Session
-from gpu_pipeline.dashboard.state import Choice, Step, from_query
+from gpu_pipeline.dashboard.state import LONGEST, Choice, Step, from_query
 from gpu_pipeline.datasets import Dataset
 
 N = 60
@@ -265,3 +267,54 @@ def test_colour_by_displacement_is_switched_off_where_there_are_no_labels(store:
             assert button is not None
             session.act("colour", button[1])
         assert (session.error, session.choice.colour) == ("", pressed)
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Session:
+    """A file of 3,000 points, each with a name of its own; two of three are pale."""
+    names = [f"class {i:04}, = ä" for i in range(3_000)]
+    columns = {"x": range(3_000), "y": range(3_000), "label": names, "tone": ["pale", "pale", "dark"] * 1_000}
+    pd.DataFrame(columns).to_csv(tmp_path / "points.csv", index=False)
+    return Session(tmp_path / "runs", OpenFile(tmp_path / "points.csv"), Choice())
+
+
+def again(session: Session) -> Session:
+    """Whoever opens the page's address."""
+    query = session.query()
+    assert len(query) <= LONGEST + 1
+    return Session(session.store, session.file, Choice(**from_query(dict(parse_qsl(query[1:])))))
+
+
+def test_an_address_lists_what_is_shown_where_less_is(many: Session) -> None:
+    many.act("only", "class 0007, = ä")
+    many.act("hide", "class 0009, = ä")  # is shown with it
+    many.act("colour", "tone")
+    many.act("hide", "pale")
+    assert (many.query().count("label"), many.left_out()) == (2, ())
+    other = again(many)
+    assert set(other.choice.hidden) == set(many.choice.hidden)
+    assert other.visible is not None
+    assert np.flatnonzero(other.visible).tolist() == []
+    other.act("hide", "pale")
+    assert np.flatnonzero(other.visible).tolist() == [7, 9]
+    assert other.choice.shown == ()
+
+
+def test_what_an_address_cannot_hold_is_left_out_of_it_and_that_is_said(many: Session) -> None:
+    many.act("find", {"text": "17"})
+    many.choice.hidden = tuple(("label", f"class {i:04}, = ä") for i in range(0, 3_000, 2))
+    assert "a link to this view does not carry them all" in panes.look(many, None)()
+    assert many.left_out() == ("hide",)
+    other = again(many)
+    assert (count(other), other.visible, other.choice.hidden) == (1, None, ())
+    assert "a link to this view" not in panes.look(other, None)()
+    many.choice.hidden = ()
+    many.choice.paints = tuple(("label", f"class {i:04}, = ä", "#123456") for i in range(3_000))
+    assert many.left_out() == ("paint",)
+    assert again(many).choice.paints == ()
+
+
+def test_an_address_that_shows_what_is_not_there_hides_nothing(many: Session) -> None:
+    shown = (("label", "nobody"), ("x", "1"), ("nothing", "1"))
+    session = Session(many.store, many.file, Choice(shown=shown))
+    assert (session.choice.hidden, session.visible, session.error) == ((), None, "")

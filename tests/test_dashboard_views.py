@@ -15,7 +15,7 @@ from bokeh.document import Document
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpu_pipeline.dashboard import making, side, views
+from gpu_pipeline.dashboard import making, panes, side, views
 from gpu_pipeline.dashboard.app import page
 from gpu_pipeline.dashboard.contrast import contrast, ink_on
 from gpu_pipeline.dashboard.exports import Exports
@@ -425,10 +425,10 @@ def test_what_the_filters_let_through_can_be_selected_and_had_as_a_program(sessi
 
 def test_a_selection_that_no_address_holds_says_so(session: Session) -> None:
     assert session.opened is not None
-    steps = (Step("new", "lasso", tuple(np.linspace(0, 1, 4000))),)
-    mask = np.ones(300, bool)
-    assert "a link to this view does not carry it" in side.selection(session.opened, mask, steps, (), 0)
-    assert "a link to this view" not in side.selection(session.opened, mask, steps[:0], (), 0)
+    session.choice.tab = "selection"
+    for corners, lost in ((4, False), (4000, True)):
+        session.attempt(lambda corners=corners: session.select("lasso", tuple(np.linspace(0, 1, corners))))  # type: ignore[misc]
+        assert ("a link to this view does not carry it" in panes.beside_the_map(session)()) is lost
 
 
 def test_the_card_has_all_digits_of_an_id() -> None:

@@ -26,7 +26,7 @@ from .piece import HERE, Piece
 from .rows import KINDS, write_rows
 from .sending import together
 from .session import Session
-from .state import Choice, from_query, to_query
+from .state import Choice, from_query
 from .stored import rows_of
 from .upload import Upload
 from .uploads import LARGEST_UPLOAD
@@ -254,7 +254,7 @@ class Page:
         self._later("address", PAUSE, self._write_address)
 
     def _write_address(self) -> None:
-        search = to_query(self.choice)
+        search = self.session.query()
         if pn.state.location is not None and pn.state.location.search != search:
             pn.state.location.search = search
 

@@ -28,7 +28,8 @@ def look(session: Session, screen: Screen | None) -> Work:
     chosen, visible, sought = session.chosen, session.visible, session.sought
     file = "" if session.file is None else session.file.path.name
     watched = None if screen is None else screen.opened
-    return lambda: views.look(choice, opened, rows_of(store), file, chosen, visible, sought, watched)
+    lost = set(session.left_out()) - {"select"}
+    return lambda: views.look(choice, opened, rows_of(store), file, chosen, visible, sought, watched, lost=bool(lost))
 
 
 def beside_the_map(session: Session) -> Work:
@@ -37,9 +38,9 @@ def beside_the_map(session: Session) -> Work:
     if opened is None:
         return lambda: views.message("There is no map yet.", hint="Make one under Run.")
     if tab == "selection":
-        return partial(
-            side.selection, opened, session.chosen, choice.steps, session.filters(), session.seed, choice.paints
-        )
+        chosen, filters, seed = session.chosen, session.filters(), session.seed
+        lost = "select" in session.left_out()
+        return lambda: side.selection(opened, chosen, choice.steps, filters, seed, choice.paints, lost=lost)
     if tab == "confusion":
         return partial(side.mistakes, opened, choice.steps[-1].pairs if choice.steps else ())
     if tab == "compare":

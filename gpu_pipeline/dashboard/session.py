@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from .ground import layer_over, lit_over
 from .opened import Opened
 from .paint import painted
 from .placed import open_placed
-from .state import Choice, How, Step, drawn, limits_to_pairs, selected, without_other
+from .state import Choice, How, Pairs, Step, drawn, left_out, limits_to_pairs, selected, to_query, without_other
 from .stored import open_points, open_stored, rows_of
 from .uploads import uploaded
 
@@ -82,6 +82,7 @@ class Session:
             self._try(lambda: self.go(placed=""))
         if self.opened is None and rows and choice.run != rows[-1]["run"]:
             self._try(lambda: self.go(run=rows[-1]["run"], placed=""))
+        self._hide_others()
         self._try(self._mask)
 
     def attempt(self, action: Callable[[], None]) -> None:
@@ -190,12 +191,9 @@ class Session:
 
     def _unfiltered(self, opened: Opened) -> np.ndarray | None:
         shown: list[np.ndarray] = []
-        columns = opened.colours()
-        for column in dict.fromkeys(column for column, _ in self.choice.hidden if column in columns):
-            if opened.layer(column).key.kind == "classes":
-                known = set(opened.codes(column)[1].names)
-                names = [name for c, name in self.choice.hidden if c == column and name in known]
-                shown.append(~opened.members(column, names))
+        for column, names in self._classes(self.choice.hidden).items():
+            hidden = {name for c, name in self.choice.hidden if c == column}
+            shown.append(np.array([name not in hidden for name in names])[opened.codes(column)[0]])
         for column, low, high in self.choice.limits:
             if column in numbers(opened):
                 shown.append(opened.within((column, low, high)))
@@ -208,16 +206,37 @@ class Session:
             return ()
         limits = [limit for limit in choice.limits if limit[0] in numbers(opened)]
         steps = [Step("keep", "within", pairs=limits_to_pairs([limit])) for limit in limits]
-        for column in dict.fromkeys(column for column, _ in choice.hidden):
-            if opened.has_classes(column):
-                names = opened.codes(column)[1].names
-                hidden = {name for c, name in choice.hidden if c == column}
-                shown = [name for name in names if name not in hidden]
-                if len(shown) == 1:
-                    steps.append(Step("keep", "where", pairs=((column, shown[0]),)))
-                else:
-                    steps += [Step("subtract", "where", pairs=((column, name),)) for name in names if name in hidden]
+        for column, names in self._classes(choice.hidden).items():
+            hidden = {name for c, name in choice.hidden if c == column}
+            shown = [name for name in names if name not in hidden]
+            if len(shown) == 1:
+                steps.append(Step("keep", "where", pairs=((column, shown[0]),)))
+            else:
+                steps += [Step("subtract", "where", pairs=((column, name),)) for name in names if name in hidden]
         return tuple(steps)
+
+    def _classes(self, pairs: Pairs) -> dict[str, Sequence[str]]:
+        """All classes of those columns in pairs that have classes."""
+        opened = self.opened
+        columns = () if opened is None else dict.fromkeys(column for column, _ in pairs)
+        return {c: opened.codes(c)[1].names for c in columns if opened and opened.has_classes(c)}
+
+    def _hide_others(self) -> None:
+        """Hide what an address leaves out that lists what is shown."""
+        choice = self.choice
+        for column, names in self._classes(choice.shown).items():
+            shown = {name for c, name in choice.shown if c == column}
+            if not shown.isdisjoint(names):
+                choice.hidden = (*choice.hidden, *((column, name) for name in names if name not in shown))
+        choice.shown = ()
+
+    def query(self) -> str:
+        """The query of the page's address."""
+        return to_query(self.choice, self._classes(self.choice.hidden))
+
+    def left_out(self) -> tuple[str, ...]:
+        """What of the choice is too long for the address."""
+        return left_out(self.choice, self._classes(self.choice.hidden))
 
     @property
     def lit(self) -> np.ndarray | None:

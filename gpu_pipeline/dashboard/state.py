@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import dropwhile
+from types import MappingProxyType
 from typing import Any, Literal, get_args
 from urllib.parse import urlencode
 
@@ -20,12 +21,15 @@ Kind = Literal["box", "lasso", "box2", "lasso2", "where", "within", "find", "all
 Window = tuple[float, float, float, float]
 Pairs = tuple[tuple[str, str], ...]
 Limit = tuple[str, float, float]
+Classes = Mapping[str, Sequence[str]]
 
 MODES = ("majority", "mix", "purity", "density")
 TABS = ("look", "point", "selection", "confusion", "compare", "scores", "run")
 THEMES = ("", "light", "dark")
-LONGEST = 6_000
-"""Characters of an address that every server and browser takes; a selection beyond is left out of it."""
+LONGEST = 8_000
+"""Characters of an address that every server and browser takes; what makes it longer is left out of it."""
+
+NONE: Classes = MappingProxyType({})
 
 _SIGN: dict[str, How] = {"+": "add", "-": "subtract", "&": "keep", "=": "new"}
 
@@ -75,6 +79,7 @@ class Choice(param.Parameterized):  # type: ignore[misc]
     images = param.Boolean(True, doc="Whether few points in view are drawn as their images.")
     paints = param.Parameter((), doc="(column, class, #rrggbb): colours that a person chose.")
     hidden = param.Parameter((), doc="(column, class) pairs that the legend has switched off.")
+    shown = param.Parameter((), doc="(column, class) of an address that hides all other classes of these columns.")
     limits = param.Parameter((), doc="(column, low, high): only points within.")
     steps = param.Parameter((), doc="The selection, step by step.")
     window = param.Parameter(None, doc="x0, x1, y0, y1 of the map, or None for all of it.")
@@ -85,8 +90,24 @@ class Choice(param.Parameterized):  # type: ignore[misc]
     how: Any = param.Selector(objects=list(get_args(How)), default="new")
 
 
-def to_query(choice: Choice) -> str:
-    """The choice as the query of an address, without what is as it would be anyway."""
+def to_query(choice: Choice, classes: Classes = NONE) -> str:
+    """The choice as the query of an address, without what is as it would be anyway, and without what is too long.
+
+    Parameters
+    ----------
+    classes
+        All classes of the columns of which some are hidden: where fewer are shown, the address lists those.
+    """
+    values = _values(choice, classes)[0]
+    return "?" + urlencode(values) if values else ""
+
+
+def left_out(choice: Choice, classes: Classes = NONE) -> tuple[str, ...]:
+    """What is too long for the address: `select`, `hide`, `only`, `within` or `paint`."""
+    return _values(choice, classes)[1]
+
+
+def _values(choice: Choice, classes: Classes) -> tuple[dict[str, str], tuple[str, ...]]:
     values: dict[str, str] = {}
     for name in ("run", "placed", "other", "colour", "mode", "tab", "theme"):
         if getattr(choice, name) != choice.param[name].default:
@@ -94,21 +115,28 @@ def to_query(choice: Choice) -> str:
     for name in ("names", "images"):
         if not getattr(choice, name):
             values[name] = "0"
-    if choice.paints:
-        values["paint"] = pairs_to_text(paints_to_pairs(choice.paints))
-    if choice.hidden:
-        values["hide"] = pairs_to_text(choice.hidden)
-    if choice.limits:
-        values["within"] = pairs_to_text(limits_to_pairs(choice.limits))
     if choice.point >= 0:
         values["point"] = str(choice.point)
     if choice.window is not None:
         x0, x1, y0, y1 = choice.window
         spans = (x1 - x0, x1 - x0, y1 - y0, y1 - y0)
         values["view"] = ",".join(short(*ends, 7) for ends in zip(choice.window, spans, strict=True))
-    if choice.steps and in_address(choice.steps):
-        values["select"] = ";".join(step.to_text() for step in choice.steps)
-    return "?" + urlencode(values) if values else ""
+    hidden, shown = _shorter(choice.hidden, classes)
+    long = {
+        "select": ";".join(step.to_text() for step in choice.steps),
+        "hide": pairs_to_text(hidden),
+        "only": pairs_to_text(shown),
+        "within": pairs_to_text(limits_to_pairs(choice.limits)),
+        "paint": pairs_to_text(paints_to_pairs(choice.paints)),
+    }
+    lost = []
+    for name, text in long.items():
+        more = {**values, name: text}
+        if text and len(urlencode(more)) <= LONGEST:
+            values = more
+        elif text:
+            lost.append(name)
+    return values, tuple(lost)
 
 
 def drawn(kind: str, numbers: tuple[float, ...]) -> tuple[float, ...]:
@@ -119,9 +147,18 @@ def drawn(kind: str, numbers: tuple[float, ...]) -> tuple[float, ...]:
     return tuple(rounded(number, span, 6) for number in numbers)
 
 
-def in_address(steps: Sequence[Step]) -> bool:
-    """Whether a selection is short enough to stand in an address."""
-    return len(";".join(step.to_text() for step in steps)) <= LONGEST
+def _shorter(hidden: Pairs, classes: Classes) -> tuple[Pairs, Pairs]:
+    """Hidden classes, and those that alone are shown of the columns where these are fewer."""
+    pairs: list[tuple[str, str]] = []
+    others: list[tuple[str, str]] = []
+    for column in dict.fromkeys(column for column, _ in hidden):
+        names = {name for c, name in hidden if c == column}
+        shown = [name for name in classes.get(column, ()) if name not in names]
+        if 0 < len(shown) < len(names):
+            others += [(column, name) for name in shown]
+        else:
+            pairs += [pair for pair in hidden if pair[0] == column]
+    return tuple(pairs), tuple(others)
 
 
 def from_query(query: Mapping[str, str]) -> dict[str, Any]:
@@ -138,6 +175,8 @@ def from_query(query: Mapping[str, str]) -> dict[str, Any]:
         values["paints"] = paints
     if query.get("hide"):
         values["hidden"] = pairs_from_text(query["hide"])
+    if query.get("only"):
+        values["shown"] = pairs_from_text(query["only"])
     if query.get("point", "").isdecimal() and len(query["point"]) < 12:
         values["point"] = int(query["point"])
     window = _numbers(query.get("view", ""))

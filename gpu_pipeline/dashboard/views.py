@@ -129,6 +129,8 @@ def look(
     visible: np.ndarray | None = None,
     sought: str = "",
     watched: Opened | None = None,
+    *,
+    lost: bool = False,
 ) -> str:
     """The left side: runs, colour, legend, filters.
 
@@ -142,6 +144,8 @@ def look(
         The column whose filter is open.
     watched
         The frame of a job, if the map shows one in place of what is open: colour and legend are then its own.
+    lost
+        Whether what is hidden, filtered or painted is too long for the page's address.
     """
     shown = watched or opened
     listed = {"runs": run_rows(rows), "run": choice.run, "file": file, "names": choice.names, "images": choice.images}
@@ -155,6 +159,7 @@ def look(
         **listed,
         **_colouring(choice, shown, chosen),
         watched="" if watched is None else watched.name,
+        lost=lost,
         sets=_sets(opened),
         placed=choice.placed,
         colours=shown.colours() if watched is None else [choice.colour],

@@ -14,7 +14,7 @@ from ..figures import short
 from ..filters import numbers
 from ..opened import NOT_COLOURS, Opened
 from ..paint import Paint, painted
-from ..state import Step, in_address
+from ..state import Step
 from ..statistics import Difference, counts, moments, of_class, of_quantity
 from ..views import colour_of, image_uri, page
 
@@ -39,6 +39,8 @@ def selection(
     filters: Sequence[Step],
     seed: int,
     paints: Sequence[Paint] = (),
+    *,
+    lost: bool = False,
 ) -> str:
     """The pane of the selection.
 
@@ -54,6 +56,8 @@ def selection(
         Of the images that are shown.
     paints
         Colours that were given to classes.
+    lost
+        Whether the selection is too long for the page's address.
     """
     if mask is None:
         return page("selection", n=None)
@@ -64,7 +68,7 @@ def selection(
         n=n,
         total=opened.n,
         filtered=bool(filters),
-        lost=not in_address(steps),
+        lost=lost,
         tables=[_bars(opened, column, mask, paints) for column in ("label", "cluster") if opened.has_classes(column)],
         quality=_quality(opened, mask) if n else [],
         sheet=_sheet(opened, mask, seed) if n else None,
