@@ -140,6 +140,20 @@ def test_what_the_filters_let_through_stays_selected_without_them(session: Sessi
     assert (session.visible, count(session)) == (None, before)
 
 
+@pytest.mark.parametrize(
+    "filtered", [("hide", "1"), ("only", "1"), ("limit", {"column": "neighbor_recall", "high": "0.5"})]
+)
+def test_mistakes_are_of_a_cell_only_if_one_is_selected(session: Session, filtered: tuple[str, object]) -> None:
+    session.choice.tab = "confusion"
+    before = panes.beside_the_map(session)()
+    session.act(*filtered)
+    session.act("everything", "")
+    session.choice.tab = "confusion"
+    assert panes.beside_the_map(session)() == before
+    session.act("cell", "label=0")
+    assert panes.beside_the_map(session)() != before
+
+
 def test_one_class_alone_is_one_step(session: Session) -> None:
     session.act("only", "2")
     assert session.filters() == (Step("keep", "where", pairs=(("label", "2"),)),)

@@ -42,7 +42,8 @@ def beside_the_map(session: Session) -> Work:
         lost = "select" in session.left_out()
         return lambda: side.selection(opened, chosen, choice.steps, filters, seed, choice.paints, lost=lost)
     if tab == "confusion":
-        return partial(side.mistakes, opened, choice.steps[-1].pairs if choice.steps else ())
+        cells = [step.pairs for step in choice.steps[-1:] if (step.how, step.kind) == ("new", "where")]
+        return partial(side.mistakes, opened, cells[0] if cells else ())
     if tab == "compare":
         other, comparison, matched, store = session.other, session.comparison, session.matched, session.store
         back = session.colour_before if choice.colour == "displacement" else ""
