@@ -42,3 +42,36 @@ def test_a_list_does_not_show_what_was_refused(page: Page) -> None:
         other.select_option(can)
         page.get_by_text("That did not work.").wait_for(state="detached")
         wait(page, "rows in common")
+
+
+def test_a_tab_is_a_button_that_the_keyboard_reaches(page: Page) -> None:
+    whole(page)
+    names = page.get_by_role("navigation", name="What stands beside the map")
+    names.get_by_role("button", name="Point").focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    names.locator("[aria-current=true]", has_text="Selection").wait_for()
+    wait(page, "Nothing is selected")
+    assert names.locator("[aria-current]").count() == 1
+    # It is drawn anew with the focus where it was.
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    names.locator("[aria-current=true]", has_text="Mistakes").wait_for()
+
+
+def test_only_messages_are_announced(page: Page) -> None:
+    whole(page)
+    assert page.locator(":is([role=status], [role=alert], [aria-live]):visible").count() == 0
+    page.locator("[data-key=find]").fill("nothing such")
+    page.keyboard.press("Enter")
+    page.get_by_role("alert").wait_for()
+
+
+def test_another_button_of_the_mouse_stops_nothing(page: Page) -> None:
+    """The menu that it opens may keep its being let go to itself."""
+    whole(page)
+    page.locator("[data-key=tool-pan]").hover()
+    page.mouse.down(button="right")
+    page.keyboard.press("b")
+    page.locator("[data-key=tool-box][aria-pressed=true]").wait_for()
+    page.mouse.up(button="right")

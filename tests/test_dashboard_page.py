@@ -139,7 +139,7 @@ def wait(page: Page, text: str | re.Pattern[str]) -> Locator:
 
 def tab(page: Page, name: str) -> None:
     page.locator(f".tab-{name}").click()
-    page.locator(f".tab-{name}[aria-selected=true]").wait_for()
+    page.locator(f".tab-{name}[aria-current=true]").wait_for()
 
 
 def box(page: Page, which: int = 0) -> tuple[float, float, float, float]:

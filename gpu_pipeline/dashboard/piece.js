@@ -94,7 +94,8 @@ export function render({ model, el }) {
     const form = event.target.closest("form[data-do]");
     if (form) send(form, Object.fromEntries(new FormData(form)));
   });
-  root.addEventListener("pointerdown", () => { pressed = true; });
+  // Of another button, or with Ctrl on a Mac, the menu that opens may keep the end to itself.
+  root.addEventListener("pointerdown", (event) => { pressed = event.button === 0 && !event.ctrlKey; });
   const release = () => setTimeout(() => {
     pressed = false;
     if (late) {
