@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from test_dashboard_choices import N, store
-from test_dashboard_page import Server, browser, page, tab, wait
+from test_dashboard_page import Server, _page, browser, page, tab, wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 __all__ = ["browser", "page", "store"]  # fixtures
 
@@ -75,3 +75,17 @@ def test_another_button_of_the_mouse_stops_nothing(page: Page) -> None:
     page.keyboard.press("b")
     page.locator("[data-key=tool-box][aria-pressed=true]").wait_for()
     page.mouse.up(button="right")
+
+
+def test_back_leaves_the_page_however_often_its_address_changed(browser: Browser, server: Server) -> None:
+    for linked in _page(browser, server.url + "?run=none-such&tab=scores"):
+        linked.wait_for_function("location.search.startsWith('?run=a&tab=scores')")
+        tab(linked, "point")
+        linked.wait_for_function("location.search.startsWith('?run=a&tab=point')")
+        linked.locator("[data-key=hide-1]").click()
+        linked.wait_for_function("location.search.includes('hide=')")
+        assert linked.evaluate("history.length") == 2
+        linked.go_back()
+        assert linked.url == "about:blank"
+        linked.go_forward()
+        wait(linked, re.compile("40 in colour"))

@@ -254,9 +254,7 @@ class Page:
         self._later("address", PAUSE, self._write_address)
 
     def _write_address(self) -> None:
-        search = self.session.query()
-        if pn.state.location is not None and pn.state.location.search != search:
-            pn.state.location.search = search
+        self.layout.header.query = self.session.query() or "?"
 
     # When
 

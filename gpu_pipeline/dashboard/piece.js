@@ -133,6 +133,10 @@ export function render({ model, el }) {
   // Without it a phone lays the page out as for a desk and makes it small.
   if (!document.querySelector("meta[name=viewport]"))
     document.head.append(Object.assign(document.createElement("meta"), { name: "viewport", content: "width=device-width, initial-scale=1" }));
+  // In place of the last: Back leaves the page, whose state is not in the browser.
+  const place = () => { if (model.query) history.replaceState(history.state, "", location.pathname + model.query.replace(/^\?$/, "")); };
+  place();
+  model.on("query", place);
   model.on("fetch", () => Object.assign(document.createElement("a"), { href: model.fetch, download: "" }).click());
   const dress = () => { document.documentElement.dataset.theme = model.theme; };
   const entitle = () => { document.title = `gpu_pipeline: ${root.querySelector(".what").textContent}`; };

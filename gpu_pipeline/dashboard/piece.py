@@ -25,6 +25,7 @@ class Piece(JSComponent):  # type: ignore[misc]
     refused = param.Integer(0, doc="Grows where lists may show what was not done.")
     keys = param.List([], doc="Keys of the keyboard that are actions; for the header only, as are the next.")
     fetch = param.String("", doc="Address of a file that the browser is to fetch.")
+    query = param.String("", doc="Query of the page's address, with its question mark; empty for as it came.")
     theme = param.String("", doc="light, dark, or empty for what the browser prefers.")
 
     # As it is: what is in `_esm` Panel has the browser look through for TypeScript, once for each part.
