@@ -18,6 +18,7 @@ from gpu_pipeline.dashboard import panes, side, views
 from gpu_pipeline.dashboard.files import OpenFile
 from gpu_pipeline.dashboard.session import KEPT, Session
 from gpu_pipeline.dashboard.state import LONGEST, Choice, Step, from_query
+from gpu_pipeline.dashboard.stored import open_stored
 from gpu_pipeline.datasets import Dataset
 
 N = 60
@@ -113,6 +114,15 @@ def test_a_run_that_cannot_be_compared_is_opened_alone(session: Session) -> None
     assert "rows" in session.error
     assert session.opened is not None
     assert (session.opened.name, session.other, session.choice.other) == ("d", None, "")
+
+
+def test_a_run_is_compared_aside_before_it_is_opened(session: Session, store: Path) -> None:
+    session.act("other", "c")
+    for run in ("b", "d"):
+        prepare = panes.beforehand(session, "run", run)
+        assert prepare is not None
+        prepare()
+    assert open_stored(store, "b").has(("beside", open_stored(store, "c")))
 
 
 def test_nothing_stands_beside_itself(session: Session, store: Path) -> None:

@@ -7,9 +7,12 @@ What the work finds is kept by `Opened` and `stored`, so that whoever asks next 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from ..errors import InputError
 from . import side, views
 from .beside import beside
 from .placed import open_placed
@@ -58,7 +61,7 @@ def beforehand(session: Session, do: str, value: Any) -> Callable[[], object] | 
     opened, store, text = session.opened, session.store, str(value)
     if do == "run":
         own = uploaded(store, text) if text else session.file
-        return partial(open_stored, store, text) if own is None else partial(open_points, own)
+        return partial(_stored_beside, store, text, session.choice.other) if own is None else partial(open_points, own)
     if do == "placed" and text and opened is not None:
         ground = opened.ground or opened
         return partial(open_placed, ground, text)
@@ -70,6 +73,14 @@ def beforehand(session: Session, do: str, value: Any) -> Callable[[], object] | 
     if do == "cell" and opened is not None and "among" in dict(pairs_from_text(text)):
         return opened.votes
     return None
+
+
+def _stored_beside(store: Path, run: str, other: str) -> None:
+    """Read a run, and compare it with the one that stands beside the map already."""
+    opened = open_stored(store, run)
+    if other and other != run:
+        with suppress(InputError):  # It is then opened alone, and that is said.
+            beside(opened, open_stored(store, other))
 
 
 def frozen(choice: Choice) -> Choice:
