@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import panel as pn
+from bokeh.events import ConnectionLost
+from bokeh.models import CustomJS
 
 from ..errors import InputError
 from . import panes, views
@@ -31,7 +33,7 @@ from .stored import rows_of
 from .upload import Upload
 from .uploads import LARGEST_UPLOAD
 
-CSS = (HERE / "page.css").read_text(encoding="utf-8")
+CSS, LOST = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "lost.js"))
 PAUSE = 300
 """Milliseconds after which the address follows the view."""
 
@@ -75,6 +77,10 @@ def page(
         MiB of an uploaded file at most; 0 allows none.
     """
     pn.config.raw_css = [CSS]
+    if pn.state.curdoc is not None:
+        # The page has its own way back, by its address: Bokeh's needs the session, which may be gone.
+        pn.state.curdoc.config.update(reconnect_session=False, notify_connection_status=False)
+        pn.state.curdoc.js_on_event(ConnectionLost, CustomJS(code=LOST))
     return Page(Path(store), open_file, pool, exports, max_upload).layout.root
 
 

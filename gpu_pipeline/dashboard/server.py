@@ -131,7 +131,8 @@ def make_server(
     Parameters
     ----------
     keep_seconds
-        How long a page that was left is kept, for the network to come back.
+        How long a session is kept whose browser has not connected yet, or has left: a page that comes back begins anew,
+        from its address.
     Others
         As of `serve`.
 
