@@ -62,11 +62,30 @@ def test_a_file_that_is_not_whole_leaves_nothing(tmp_path: Path) -> None:
     incoming = Incoming("a.npy", 10, tmp_path)
     incoming.add(b"12345")
     with pytest.raises(InputError, match="only 5 of 10 bytes"):
-        incoming.keep()
+        incoming.keep(kind_of)
     with pytest.raises(InputError, match="more bytes came"):
         incoming.add(b"123456")
     del incoming
     assert list((tmp_path / paths.UPLOADS).iterdir()) == []
+
+
+def test_a_file_cannot_be_opened_before_it_stood_the_test(tmp_path: Path) -> None:
+    name = "a-6b86b273ff34.npy"
+
+    def test(path: Path) -> str:
+        assert (path.name, path.read_bytes()) == (name, b"1")
+        assert uploads.uploads(tmp_path) == []
+        for run in (f"upload/{name}", f"upload/{path.relative_to(tmp_path / paths.UPLOADS)}"):
+            with pytest.raises(InputError):
+                uploaded(tmp_path, run)
+        with pytest.raises(InputError):
+            paths.data_name(str(path), tmp_path)
+        return "tested"
+
+    incoming = Incoming("a.npy", 1, tmp_path)
+    incoming.add(b"1")
+    assert incoming.keep(test) == (upload_path(tmp_path, f"upload/{name}"), "tested")
+    assert [path.name for path in (tmp_path / paths.UPLOADS).iterdir()] == [name]
 
 
 def test_a_store_that_cannot_be_written(tmp_path: Path) -> None:

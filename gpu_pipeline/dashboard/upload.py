@@ -76,7 +76,7 @@ class Upload(JSComponent):  # type: ignore[misc]
         self.reply = {"offset": incoming.received, "text": "Reading it" if whole else ""}
         if whole:
             self._incoming = None
-            self._background.ask("upload", lambda: _keep(incoming), self._end, self._fail)
+            self._background.ask("upload", lambda: incoming.keep(kind_of), self._end, self._fail)
 
     def _end(self, found: tuple[Path, Kind]) -> None:
         path, kind = found
@@ -87,13 +87,3 @@ class Upload(JSComponent):  # type: ignore[misc]
     def _fail(self, sentence: str) -> None:
         self._incoming = None
         self.reply = {"text": sentence, "failed": True}
-
-
-def _keep(incoming: Incoming) -> tuple[Path, Kind]:
-    """Put the file in its place if it can be used; what cannot is not kept."""
-    path = incoming.keep()
-    try:
-        return path, kind_of(path)
-    except InputError:
-        path.unlink(missing_ok=True)
-        raise

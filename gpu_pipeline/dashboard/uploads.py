@@ -16,13 +16,14 @@ import subprocess
 import sys
 import tempfile
 import weakref
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 from ..datasets import load
 from ..datasets.files import SUFFIXES
+from ..drafts import draft, flush
 from ..errors import InputError, unknown_name
-from ..store import replace_file
 from .files import OpenFile, open_file
 from .paths import UPLOADS
 
@@ -45,6 +46,7 @@ MARK = "upload/"
 """How the name of an uploaded file begins where those of runs stand: theirs have no slash."""
 
 Kind = Literal["map", "data"]
+T = TypeVar("T")
 
 
 class Incoming:
@@ -111,28 +113,41 @@ class Incoming:
         except OSError as error:
             raise self._cannot_write(error) from None
 
-    def keep(self) -> Path:
-        """Put the whole file into its place; the same content twice is one file.
+    def keep(self, test: Callable[[Path], T]) -> tuple[Path, T]:
+        """Put the whole file into its place if it stands a test; the same content twice is one file.
+
+        Until then it lies in a hidden folder, where nobody can open it.
+
+        Parameters
+        ----------
+        test
+            Given where the file lies; its `InputError` keeps the file out.
+
+        Returns
+        -------
+        tuple
+            Where the file is, and what the test gave.
 
         Raises
         ------
         InputError
-            If it is not whole, or the store is full or cannot be written.
+            If it is not whole or fails the test, or the store is full or cannot be written.
         """
         if self.received != self.size:
             raise InputError(f"only {self.received:,} of {self.size:,} bytes came: upload the file again.")
         path = self._folder / f"{self._stem}-{self._hash.hexdigest()[:12]}{self._suffix}"
-        with self._draft as draft:
+        with self._draft as content:
             if path.is_file():
-                return path
+                return path, test(path)
             self._check_room()
-            draft.seek(0)
-
-            def write(target: Path) -> None:
-                with target.open("wb") as file:
-                    shutil.copyfileobj(draft, file, PIECE)
-
-            return replace_file(path, write)
+            with draft(self._folder) as hidden:
+                tried = hidden / path.name
+                content.seek(0)
+                with tried.open("wb") as file:
+                    shutil.copyfileobj(content, file, PIECE)
+                found = test(tried)
+                flush(tried)
+                return tried.replace(path), found
 
     def _check_room(self) -> None:
         held = sum(path.stat().st_size for path in self._folder.iterdir() if path.is_file())
@@ -146,10 +161,10 @@ class Incoming:
 
 
 def keep_upload(name: str, content: bytes, store: Path, most: int = LARGEST_UPLOAD) -> Path:
-    """Put a whole file into the store; see `Incoming`."""
+    """Put a whole file into the store, untested; see `Incoming`."""
     incoming = Incoming(name, len(content), store, most)
     incoming.add(content)
-    return incoming.keep()
+    return incoming.keep(lambda path: None)[0]
 
 
 def uploads(store: Path) -> list[str]:
