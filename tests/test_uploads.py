@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import os
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from test_background import Loop, background_of
 
 from gpu_pipeline.dashboard import paths, uploads
 from gpu_pipeline.dashboard.background import Background
@@ -195,6 +198,23 @@ def test_a_file_comes_in_pieces(tmp_path: Path) -> None:
     assert re.fullmatch(r"my-points-[0-9a-f]{12}\.csv", name)
     assert kind == "map"
     assert field.reply["text"] == f"{name} is uploaded. It is shown."
+
+
+def test_pages_and_uploads_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    loop, may_end = Loop(), threading.Event()
+    content = table(tmp_path / "a.csv", x=range(9), y=range(9)).read_bytes()
+    with ThreadPoolExecutor(1) as pool:
+        background = background_of(loop, pool)
+        told: list[Any] = []
+        background.ask("look", lambda: may_end.wait(60), told.append, told.append)
+        field = Upload(tmp_path, 1, background, lambda action: action(), lambda path, kind: told.append(kind))
+        field._handle_msg({"do": "begin", "name": "a.csv", "size": len(content)})
+        field._handle_msg({"do": "piece", "piece": content})
+        loop.tick()
+        assert told == ["map"]
+        may_end.set()
+        loop.tick()
+    assert told == ["map", True]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from bokeh.models import CustomJS
 
 from ..errors import InputError
 from . import panes, views
-from .background import Background
+from .background import FILES, Background
 from .exports import Exports
 from .files import OpenFile
 from .following import Following
@@ -172,7 +172,7 @@ class Page:
             rows = points if lit is None else points[lit]
             return self._exports.put(name, lambda file: write_rows(rows, file, value))
 
-        self.background.ask(f"export {value}", write, self._fetch, self._fail)
+        self.background.ask(f"export {value}", write, self._fetch, self._fail, FILES)
         self._later("waiting", BUSY, self.show_strip)
 
     def _fetch(self, address: str) -> None:

@@ -17,6 +17,9 @@ T = TypeVar("T")
 BROKE = "something broke on the server, and its log says what: try it again, or go on with something else."
 """What is said of a fault that nobody foresaw."""
 
+FILES = ThreadPoolExecutor(2, thread_name_prefix="files")
+"""Threads that test uploaded files and write files to fetch: minutes each, for which no page is to wait."""
+
 
 class Background:
     """What one page has done aside.
@@ -38,7 +41,12 @@ class Background:
         self._held: list[Callable[[], None]] | None = None
 
     def ask(
-        self, name: str, work: Callable[[], T], then: Callable[[T], object], failed: Callable[[str], object]
+        self,
+        name: str,
+        work: Callable[[], T],
+        then: Callable[[T], object],
+        failed: Callable[[str], object],
+        pool: ThreadPoolExecutor | None = None,
     ) -> None:
         """Have work done, and `then` told its result when the document is free.
 
@@ -52,6 +60,8 @@ class Background:
             Given what the work returned.
         failed
             Given the sentence of an `InputError`; `BROKE` for any other fault, which goes on to the loop's log.
+        pool
+            Threads that do it; those that all pages share if None.
         """
         wish = self._newest[name] = object()
 
@@ -75,7 +85,7 @@ class Background:
         if self._document is None:
             answer(work)
         else:
-            self._pool.submit(do).add_done_callback(
+            (pool or self._pool).submit(do).add_done_callback(
                 lambda future: self._loop.add_callback(partial(self._deliver, partial(answer, future.result)))
             )
 

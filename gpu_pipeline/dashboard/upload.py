@@ -11,7 +11,7 @@ from panel.custom import JSComponent
 
 from ..datasets.files import SUFFIXES
 from ..errors import InputError
-from .background import Background
+from .background import FILES, Background
 from .piece import HERE
 from .uploads import PIECE, Incoming, Kind, kind_of
 
@@ -76,7 +76,7 @@ class Upload(JSComponent):  # type: ignore[misc]
         self.reply = {"offset": incoming.received, "text": "Reading it" if whole else ""}
         if whole:
             self._incoming = None
-            self._background.ask("upload", lambda: incoming.keep(kind_of), self._end, self._fail)
+            self._background.ask("upload", lambda: incoming.keep(kind_of), self._end, self._fail, FILES)
 
     def _end(self, found: tuple[Path, Kind]) -> None:
         path, kind = found
