@@ -190,9 +190,9 @@ def test_a_file_comes_in_pieces(tmp_path: Path) -> None:
     content = table(tmp_path / "a.csv", x=range(30), y=range(30)).read_bytes()
     begin = {"do": "begin", "name": "../My points.csv", "size": len(content)}
     field, done = sent(tmp_path, begin)
-    assert field.reply == {"offset": 0, "text": ""}
+    assert field.reply == {"offset": 0, "text": "", "turn": 1}
     field, done = sent(tmp_path, begin, {"do": "piece", "piece": content[:50]})
-    assert field.reply == {"offset": 50, "text": ""}
+    assert field.reply == {"offset": 50, "text": "", "turn": 2}
     field._handle_msg({"do": "piece", "piece": content[50:]})
     ((name, kind),) = done
     assert re.fullmatch(r"my-points-[0-9a-f]{12}\.csv", name)
@@ -232,6 +232,15 @@ def test_what_cannot_be_taken_is_said_and_not_kept(tmp_path: Path, messages: lis
     assert says in field.reply["text"]
     assert done == []
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_the_same_refusal_twice_is_told_twice(tmp_path: Path) -> None:
+    field, _ = sent(tmp_path)
+    told: list[str] = []
+    field.param.watch(lambda event: told.append(event.new["text"]), "reply")
+    for _ in range(2):
+        field._handle_msg({"do": "begin", "name": "a.exe", "size": 1})
+    assert len(told) == 2
 
 
 @pytest.mark.parametrize(

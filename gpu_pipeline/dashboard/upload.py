@@ -33,7 +33,7 @@ class Upload(JSComponent):  # type: ignore[misc]
         Told where a file lies that can be used, and as what.
     """
 
-    reply = param.Dict({}, doc="offset of the next piece, or none at the end; text; failed.")
+    reply = param.Dict({}, doc="offset of the next piece, or none at the end; text; failed; turn.")
     about = param.String()
     accept = param.String(",".join(SUFFIXES))
     piece = param.Integer(PIECE)
@@ -73,7 +73,7 @@ class Upload(JSComponent):  # type: ignore[misc]
 
     def _go_on(self, incoming: Incoming) -> None:
         whole = incoming.received == incoming.size
-        self.reply = {"offset": incoming.received, "text": "Reading it" if whole else ""}
+        self._reply(offset=incoming.received, text="Reading it" if whole else "")
         if whole:
             self._incoming = None
             self._background.ask("upload", lambda: incoming.keep(kind_of), self._end, self._fail, FILES)
@@ -81,9 +81,13 @@ class Upload(JSComponent):  # type: ignore[misc]
     def _end(self, found: tuple[Path, Kind]) -> None:
         path, kind = found
         ready = "It is shown." if kind == "map" else "It is chosen as data below."
-        self.reply = {"text": f"{path.name} is uploaded. {ready}", "failed": False}
+        self._reply(text=f"{path.name} is uploaded. {ready}", failed=False)
         self._done(path, kind)
 
     def _fail(self, sentence: str) -> None:
         self._incoming = None
-        self.reply = {"text": sentence, "failed": True}
+        self._reply(text=sentence, failed=True)
+
+    def _reply(self, **said: Any) -> None:
+        """Answer the browser, which is not told what is the same as before: so no two answers are."""
+        self.reply = {**said, "turn": self.reply.get("turn", 0) + 1}
