@@ -543,6 +543,7 @@ def test_uploads_a_map_and_data(page: Page, browser: Browser, tmp_path: Path) ->
         wait(again, re.compile("50 of 50 points in view"))
         assert again.evaluate("window.hacked") is None
     np.save(tmp_path / "clouds.npy", np.random.default_rng(0).normal(size=(200, 6)) + 9 * (np.arange(200) % 3)[:, None])
+    page.locator("[name=data]").select_option("digits")
     upload(page, tmp_path / "clouds.npy")
     wait(page, re.compile("It is chosen as data below."))
     page.locator("[name=data] option[value^='upload/clouds-'][selected]").wait_for(state="attached")

@@ -6,12 +6,14 @@ export function render({ model, el }) {
   el.appendChild(root);
 
   // The server may draw this part anew at any moment: what a person has typed stays, and what is pressed is not
-  // taken away under the pointer, or the click would be lost.
+  // taken away under the pointer, or the click would be lost. Where the server has chosen anew, that holds.
   const changed = (node) =>
     node.tagName === "SELECT" ? [...node.options].some((o) => o.selected !== o.defaultSelected) : node.value !== node.defaultValue;
+  const chosen = (select) => [...select.options].find((o) => o.defaultSelected)?.value;
   const refill = (old) => {
     const node = root.querySelector(`form[data-do="${CSS.escape(old.form.dataset.do)}"] [name="${CSS.escape(old.name)}"]`);
-    if (node && (node.tagName !== "SELECT" || [...node.options].some((o) => o.value === old.value))) node.value = old.value;
+    const stays = (select) => chosen(select) === chosen(old) && [...select.options].some((o) => o.value === old.value);
+    if (node && (node.tagName !== "SELECT" || stays(node))) node.value = old.value;
     return node;
   };
   let pressed = false;
