@@ -56,6 +56,11 @@ def facts_over(opened: Opened, colour: str, view: View, facts: InView) -> InView
     return replace(facts, points=own, under=facts.points - own)
 
 
+def has_images(opened: Opened) -> bool:
+    """Whether `images_over` has loaded what it needs, which may take a minute."""
+    return opened.has("images") and (opened.ground is None or opened.ground.has("images"))
+
+
 def images_over(opened: Opened) -> Images | None:
     """The images of the points of `layer_over`; None if either have none."""
     own = opened.images()

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 from ..render import View, fit
 from .frame import Frame, draw_frame
-from .ground import facts_over, images_over
+from .ground import facts_over, has_images, images_over
+from .images import Images
 from .map_pane import MapPane
 from .opened import Opened
 from .sending import together
@@ -79,9 +80,18 @@ class Maps:
         else:
             layer = self.session.layer(opened)
             wanted = self.choice.images and len(layer.frame) and self._few(opened, view)
-            images = images_over(opened) if wanted else None
+            images = self._images(i, opened) if wanted else None
         frame = draw_frame(layer, view, self.choice.mode, names=self.choice.names, images=images, ratio=ratio)
         return replace(frame, facts=facts_over(opened, layer.key.column, view, frame.facts))
+
+    def _images(self, i: int, opened: Opened) -> Images | None:
+        """The images of map i; where they are not loaded yet, they are aside, and the map is drawn anew then."""
+        if has_images(opened):
+            return images_over(opened)
+        if not self.page.background.waits(f"images {i}"):
+            again = self.panes[i].refresh
+            self.page.background.ask(f"images {i}", partial(images_over, opened), lambda _: again(), lambda _: None)
+        return None
 
     def _few(self, opened: Opened, view: View) -> bool:
         """Whether the window is so small that images may be wanted: they are loaded only then."""
