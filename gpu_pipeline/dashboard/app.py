@@ -24,6 +24,7 @@ from .following import Following
 from .keys import KEYS
 from .layout import Layout
 from .maps import Maps
+from .opening import query_of
 from .piece import HERE, Piece
 from .rows import KINDS, write_rows
 from .sending import together
@@ -90,7 +91,7 @@ class Page:
     def __init__(
         self, store: Path, open_file: OpenFile | None, pool: ThreadPoolExecutor, exports: Exports, max_upload: int
     ) -> None:
-        self.session = Session(store, open_file, Choice(**from_query(_query())))  # type: ignore[no-untyped-call]
+        self.session = Session(store, open_file, Choice(**from_query(query_of(pn.state.session_args or {}))))  # type: ignore[no-untyped-call]
         self.choice = self.session.choice
         self.document = pn.state.curdoc
         self.background = Background(self.document, pool)
@@ -290,9 +291,3 @@ class Page:
 def _tell(pane: Piece, sentence: str) -> None:
     """Say in a pane why it cannot be filled."""
     pane.put(views.message(sentence, failed=True))
-
-
-def _query() -> dict[str, str]:
-    """The query of the page's address: of each name the first value."""
-    arguments = pn.state.session_args or {}
-    return {name: values[0].decode("utf-8", "replace") for name, values in arguments.items() if values}

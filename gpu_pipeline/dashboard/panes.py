@@ -15,6 +15,8 @@ from typing import Any
 from ..errors import InputError
 from . import side, views
 from .beside import beside
+from .opened import Opened
+from .opening import ready
 from .placed import open_placed
 from .session import Session
 from .state import Choice, pairs_from_text
@@ -57,30 +59,37 @@ def beside_the_map(session: Session) -> Work:
 
 
 def beforehand(session: Session, do: str, value: Any) -> Callable[[], object] | None:
-    """What an action needs that is not made yet perhaps."""
-    opened, store, text = session.opened, session.store, str(value)
+    """What an action and the first picture after it need that is not made yet perhaps."""
+    opened, other, store, text = session.opened, session.other, session.store, str(value)
+    choice = frozen(session.choice)
     if do == "run":
         own = uploaded(store, text) if text else session.file
-        return partial(_stored_beside, store, text, session.choice.other) if own is None else partial(open_points, own)
-    if do == "placed" and text and opened is not None:
+
+        def open_run() -> None:
+            alone = open_stored(store, text) if own is None else open_points(own)
+            ready(choice.colour, alone)
+            with suppress(InputError):  # Where it cannot be compared, the action says so.
+                _ready_beside(store, alone, choice)
+
+        return open_run
+    if do == "placed" and opened is not None:
         ground = opened.ground or opened
-        return partial(open_placed, ground, text)
-    if do == "other" and text and opened is not None and opened.run is not None:
-        run = session.choice.run
-        return lambda: beside(open_stored(store, run), open_stored(store, text))
+        return lambda: ready(choice.colour, open_placed(ground, text) if text else ground)
+    if do == "other" and opened is not None and opened.run is not None:
+        choice.other = text
+        return lambda: _ready_beside(store, open_stored(store, choice.run), choice)
     if do == "colour" and opened is not None and text in opened.colours():
-        return partial(opened.arranged, text)
+        return partial(ready, text, opened, other)
     if do == "cell" and opened is not None and "among" in dict(pairs_from_text(text)):
         return opened.votes
     return None
 
 
-def _stored_beside(store: Path, run: str, other: str) -> None:
-    """Read a run, and compare it with the one that stands beside the map already."""
-    opened = open_stored(store, run)
-    if other and other != run:
-        with suppress(InputError):  # It is then opened alone, and that is said.
-            beside(opened, open_stored(store, other))
+def _ready_beside(store: Path, alone: Opened, choice: Choice) -> None:
+    if choice.other in ("", alone.name):
+        return ready(choice.colour, alone)
+    both = beside(alone, open_stored(store, choice.other))
+    return ready(choice.colour, both.left, both.right)
 
 
 def frozen(choice: Choice) -> Choice:

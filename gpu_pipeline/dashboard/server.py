@@ -155,6 +155,7 @@ def make_server(
     from .exports import PLACE, ExportHandler, Exports
     from .login import Provider, passwords
     from .monitor import Figures, MetricsHandler, registry
+    from .opening import Opening
 
     # It looks at all models of each new page, which are the same for all; a test does.
     settings.perform_document_validation = False
@@ -190,6 +191,8 @@ def make_server(
         ],
         **options,
     )
+    opening = ThreadPoolExecutor(threads, thread_name_prefix="opening")
+    server._tornado._applications["/"].application.add(Opening(store, open_file, opening))
     application = server._tornado
     # Bokeh compares these as they are, but takes none of them as an argument.
     application.websocket_origins.update(host for host in allowed if host.startswith("["))
