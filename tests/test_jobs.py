@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gpu_pipeline.dashboard import film, jobs, worker
+from gpu_pipeline.dashboard import film, jobs, watching, worker
+from gpu_pipeline.dashboard.app import Page
+from gpu_pipeline.dashboard.exports import Exports
+from gpu_pipeline.dashboard.files import OpenFile
 from gpu_pipeline.dashboard.jobs import Job, start
 from gpu_pipeline.dashboard.paths import put_json
 from gpu_pipeline.dashboard.status import Status, read_status, values_in
@@ -204,9 +208,11 @@ def test_the_map_can_be_watched_and_kept_in_the_middle(store: Path) -> None:
     assert status.kl > 0
     assert status.seconds_left is not None
     assert status.seconds_left > 0
-    assert job.frame(-1).shape == (3000, 2)
-    assert job.frame(-1).dtype == np.float32
-    assert np.isfinite(job.frame(0)).all()
+    for i in (None, 0):
+        found = job.frame(i)
+        assert found is not None
+        assert (found[2].shape, found[2].dtype) == ((3000, 2), np.float32)
+        assert np.isfinite(found[2]).all()
     job.stop()
     status = wait(job)
     assert status.state == "stopped"
@@ -218,7 +224,9 @@ def test_the_map_can_be_watched_and_kept_in_the_middle(store: Path) -> None:
     kept = film.read(store / str(status.run))
     assert 2 <= len(kept) <= film.MOST_FRAMES
     np.testing.assert_array_equal(kept.positions, np.arange(3000))
-    np.testing.assert_array_equal(job.frame(0), kept.frame(0))
+    first = job.frame(0)
+    assert first is not None
+    np.testing.assert_array_equal(first[2], kept.frame(0))
     if kept.iterations[-1] == done:
         # The engine centres the map once more after its last report.
         np.testing.assert_allclose(kept.frame(-1), run.embedding, atol=1e-4)
@@ -270,6 +278,52 @@ def test_frames_are_thinned_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     for i in (4, -5):
         with pytest.raises(InputError, match="there is no frame"):
             kept.frame(i)
+
+
+@pytest.mark.parametrize("thinned", [True, False])
+def test_a_frame_that_goes_while_it_is_looked_at(thinned: bool, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker drops it, or moves all frames to the run, after the list of them was read."""
+    monkeypatch.setattr(film, "MOST_FRAMES", 4)
+    folder, run = store / jobs.JOBS / "one", store / "run"
+    folder.mkdir(parents=True)
+    run.mkdir()
+    put_json(folder / "job.json", {"recipe": {"data": "none.npy"}, "data_dir": None, "created": "x"})
+    put_json(folder / "status.json", {"state": "done", "frames": 4, "run": "run"})
+    recording, read = record(folder, [1, 2, 3, 4]), film.read
+    todo = [lambda: recording.add(5, None, np.full((5, 2), 5.0)) if thinned else recording.keep(run)]
+
+    def slow(where: Path) -> film.Film:
+        found = read(where)
+        if len(found) and todo:
+            todo.pop()()
+        return found
+
+    monkeypatch.setattr(film, "read", slow)
+    seen = watching.look(store, watching.Watch("one", 3))
+    last = 5 if thinned else 4
+    assert seen.iteration == last
+    assert seen.frame is not None
+    assert seen.frame.points["x"].tolist() == [last] * 5
+
+
+def test_a_job_that_is_gone_is_said_but_not_to_who_took_it_off_the_list(store: Path) -> None:
+    for name in ("one", "two"):
+        (store / jobs.JOBS / name).mkdir(parents=True)
+        put_json(
+            store / jobs.JOBS / name / "job.json", {"recipe": {"data": "digits"}, "data_dir": None, "created": "x"}
+        )
+        put_json(store / jobs.JOBS / name / "status.json", {"state": "done", "frames": 1})
+    keep_upload("a.csv", b"x,y\n1,2\n3,4\n", store)
+    page = Page(store, OpenFile(next((store / ".uploads").iterdir())), ThreadPoolExecutor(1), Exports(), 0)
+    for name in ("one", "two"):
+        page.following.watch = watching.Watch(name)
+        if name == "one":
+            page.do("forget", "one")
+        else:
+            jobs.jobs(store)[0].forget()
+        page.following.poll()
+        assert page.following.watch == watching.Watch()
+        assert page.session.error == ("" if name == "one" else "that job is not there any more.")
 
 
 def test_frames_of_many_points_are_a_sample(tmp_path: Path) -> None:

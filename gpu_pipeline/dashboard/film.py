@@ -53,6 +53,10 @@ class Film:
     def __len__(self) -> int:
         return len(self.iterations)
 
+    def nearest(self, i: int | None) -> int:
+        """Which frame is meant: the last for None, or where there are not so many any more."""
+        return len(self) - 1 if i is None else min(max(i, 0), len(self) - 1)
+
     def frame(self, i: int) -> np.ndarray:
         """Places of the points `positions` at frame i, (m, 2) float32; -1 is the last frame.
 

@@ -40,7 +40,7 @@ class Following:
             "start": self._start_form,
             "stop": lambda value: watching.find(self.store, value).stop(),
             "cancel": lambda value: watching.find(self.store, value).cancel(),
-            "forget": lambda value: watching.find(self.store, value).forget(),
+            "forget": self._forget,
             "remove": lambda value: upload_path(self.store, str(value)).unlink(),
             "watch": self._watch,
             "unwatch": lambda value: self.leave(),
@@ -80,7 +80,13 @@ class Following:
 
     def _look(self) -> None:
         work = partial(watching.look, self.store, replace(self.watch))
-        self.page.background.ask("film", work, self._see, lambda sentence: self._end(None))
+        self.page.background.ask("film", work, self._see, self._fail)
+
+    def _fail(self, sentence: str) -> None:
+        """What was watched cannot be seen any more: say why, over the stored map."""
+        self.leave()
+        self.page.session.error = sentence
+        self.page.refresh()
 
     def _see(self, seen: Seen) -> None:
         if not seen.running and (self.watch.frame is None or seen.frame is None):
@@ -117,6 +123,12 @@ class Following:
         self.leave()
         self.watch = Watch(job.id, None if job.status().state == "running" else 0)
         self._look()
+
+    def _forget(self, value: Any) -> None:
+        job = watching.find(self.store, value)
+        job.forget()
+        if self.watch.job == job.id:
+            self.leave()
 
     def _frame(self, value: Any) -> None:
         if str(value).isdecimal():

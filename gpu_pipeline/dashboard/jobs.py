@@ -34,6 +34,7 @@ from ..errors import InputError
 from ..recipe import Recipe, make
 from ..timing import now, since
 from . import film
+from .film import Film
 from .paths import data_name, put_json
 from .status import Status, held, read_status, values_in, why
 
@@ -112,23 +113,23 @@ class Job:
         kept = film.read(self.folder.parent.parent / name) if name else None
         return kept if kept else film.read(self.folder)
 
-    def frame(self, i: int) -> np.ndarray:
-        """Places of the points `frame_rows` at frame i, (m, 2) float32; -1 is the latest.
+    def frame(self, i: int | None = None) -> tuple[Film, int, np.ndarray] | None:
+        """All frames, which of them is meant by i (see `Film.nearest`), and that one's places; None if there are none.
 
         Raises
         ------
         InputError
-            If there is no such frame.
+            If the frame cannot be read.
         """
         try:
-            return self.film().frame(i)
+            return self._frame(i)
         except InputError:
             # The worker thinned the frames out, or moved them to the run, between list and look.
-            return self.film().frame(i)
+            return self._frame(i)
 
-    def frame_rows(self) -> np.ndarray:
-        """(m,) positions, among the run's points, of those that the frames show; ascending."""
-        return self.film().positions
+    def _frame(self, i: int | None) -> tuple[Film, int, np.ndarray] | None:
+        found = self.film()
+        return (found, at := found.nearest(i), found.frame(at)) if len(found) else None
 
     def forget(self) -> None:
         """Remove an ended job from the list; its run stays.

@@ -111,16 +111,15 @@ def look(store: Path, watch: Watch) -> Seen:
     Raises
     ------
     InputError
-        If the job or the frame is gone.
+        If the job is gone, or the frame cannot be read.
     """
     job = find(store, watch.job)
     status = job.status()
     seen = Seen(_title(job), status.state == "running", status.run)
-    film = job.film() if status.frames else None
-    if film is None or not len(film):
+    found = job.frame(watch.frame) if status.frames else None
+    if found is None:
         return seen
-    i = _place(watch, len(film))
-    places = film.frame(i)
+    film, i, places = found
     points = pd.DataFrame({"x": places[:, 0], "y": places[:, 1]})
     labels = _labels.get((job.recipe.data, job.recipe.seed, job.data_dir), lambda: _labels_of(job))
     if labels is not None and len(film.positions) and film.positions[-1] < len(labels):
@@ -129,10 +128,6 @@ def look(store: Path, watch: Watch) -> Seen:
     if len(film.positions) and film.positions[-1] >= len(film.positions):
         name += f", a sample of {len(points):,} points"
     return Seen(seen.title, seen.running, seen.run, film.iterations[i], Opened(name, points))
-
-
-def _place(watch: Watch, frames: int) -> int:
-    return frames - 1 if watch.frame is None else min(max(watch.frame, 0), frames - 1)
 
 
 def _title(job: jobs.Job) -> str:
@@ -168,7 +163,7 @@ def _line(job: jobs.Job, status: Status, watch: Watch) -> dict[str, Any]:
     if watched and status.frames:
         film = job.film()
         if len(film):
-            i = _place(watch, len(film))
+            i = film.nearest(watch.frame)
             kl = film.kl[i]
             line |= {"frame": i, "frames": len(film), "iteration": film.iterations[i]}
             line["kl"] = "" if kl is None else f"{kl:.3f}"
