@@ -36,11 +36,11 @@ def test_a_list_does_not_show_what_was_refused(page: Page) -> None:
     other = page.locator("[data-key=other]")
     for shown, can in (("", "b"), ("b", "c")):
         other.select_option("d")
-        wait(page, "That did not work.")
+        wait(page, "That did not work:")
         other.locator(f"option[value='{shown}']:checked").wait_for(state="attached")
         # It can be asked for again, and what can be compared is.
         other.select_option(can)
-        page.get_by_text("That did not work.").wait_for(state="detached")
+        page.get_by_text("That did not work:").wait_for(state="detached")
         wait(page, "rows in common")
 
 

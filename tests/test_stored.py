@@ -16,6 +16,8 @@ from gpu_pipeline.dashboard.state import Choice
 from gpu_pipeline.dashboard.stored import open_stored, rows_of
 from gpu_pipeline.datasets import Dataset
 from gpu_pipeline.errors import InputError
+from gpu_pipeline.report import rescore
+from gpu_pipeline.store import open_run, write_scores
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +89,10 @@ def test_scores_that_come_back_are_read(store: Path) -> None:
     assert rows_of(store)[0]["fault"]
     path.write_text(text, encoding="utf-8")
     assert not rows_of(store)[0]["fault"]
+
+
+def test_a_run_that_is_scored_again_is_read_again(store: Path) -> None:
+    before = open_stored(store, "whole")
+    assert open_stored(store, "whole") is before
+    write_scores(rescore(open_run(store / "whole")))
+    assert open_stored(store, "whole") is not before

@@ -36,13 +36,12 @@ def open_stored(store: Path, name: str) -> Opened:
     if name not in known:
         raise unknown_name("run", name[:80], list(known)) if known else InputError("there is no stored run yet.")
     where = known[name]
-    changed = (where / FILES["record"]).stat().st_mtime_ns
 
     def read() -> Opened:
         run = open_run(where, store)
         return Opened(name, run.points, run)
 
-    return _open.get((str(where.resolve()), changed), read)
+    return _open.get((str(where.resolve()), _times(where)), read)
 
 
 def open_points(file: OpenFile) -> Opened:
@@ -73,8 +72,6 @@ _rows = Shelf(1_000)
 
 
 def _row(where: Path) -> dict[str, Any]:
-    times = tuple(_changed(where / FILES[name]) for name in ("record", "scores"))
-
     def read() -> dict[str, Any]:
         line: dict[str, Any] = {"run": where.name, "title": where.name, "hint": "", "created": "", "n": None}
         line |= {**dict.fromkeys(SHOWN), "fault": ""}
@@ -97,12 +94,15 @@ def _row(where: Path) -> dict[str, Any]:
         except (OSError, ValueError, KeyError, TypeError):
             return {**line, "fault": "Its scores are missing or cannot be read: make the run again from its recipe."}
 
-    return _rows.get((str(where.resolve()), times), read)
+    return _rows.get((str(where.resolve()), _times(where)), read)
 
 
-def _changed(path: Path) -> int:
-    """When a file was changed last; 0 if it is not there."""
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return 0
+def _times(where: Path) -> tuple[int, ...]:
+    """When a run was made, and when it was scored last; 0 of a file that is not there."""
+    times = []
+    for name in ("record", "scores"):
+        try:
+            times.append((where / FILES[name]).stat().st_mtime_ns)
+        except OSError:
+            times.append(0)
+    return tuple(times)
