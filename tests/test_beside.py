@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ import pytest
 from gpu_pipeline import Recipe, pipeline
 from gpu_pipeline.dashboard.beside import KEPT_COMPARISONS, beside, match_clusters
 from gpu_pipeline.dashboard.opened import Opened
+from gpu_pipeline.dashboard.side.compare_pane import compare
 from gpu_pipeline.datasets import Dataset
 from gpu_pipeline.errors import InputError
 from gpu_pipeline.record import Run
@@ -116,3 +118,17 @@ def test_without_clusters_or_run(run: Run) -> None:
     assert beside(one, bare).matched is None
     with pytest.raises(InputError, match="cannot be compared"):
         beside(one, Opened("file", one.points))
+
+
+def test_runs_on_other_data_are_refused_or_doubted(run: Run) -> None:
+    def of(name: str, total: int) -> Opened:
+        record = replace(run.record, dataset={**run.record.dataset, "name": name, "total": total, "digest": name})
+        return replace(with_clusters(run, [0] * 20, np.arange(20)), run=replace(run, record=record))
+
+    with pytest.raises(InputError, match="mnist and fashion-mnist have no row in common"):
+        beside(of("mnist", 70_000), of("fashion-mnist", 70_000))
+    shown = beside(of("mine", 60), of("yours", 60))
+    pane = compare(shown.left, shown.right, shown.comparison, [], "")
+    assert "A is of mine with 60 rows and B of yours with 60 rows" in pane
+    same = beside(of("mine", 60), of("mine", 60))
+    assert "A is of" not in compare(same.left, same.right, same.comparison, [], "")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..compare import Comparison, compare_maps
+from ..compare import Comparison, compare_maps, doubt
 from ..errors import InputError
 from .mistakes import crossed
 from .opened import Opened
@@ -102,10 +102,11 @@ def beside(left: Opened, right: Opened) -> Beside:
     Raises
     ------
     InputError
-        If one is a person's own file, or they have too few rows in common.
+        If one is a person's own file, they are of two known data sets, or have too few rows in common.
     """
     if left.run is None or right.run is None:
         raise InputError("a file of points cannot be compared: compare two stored runs.")
+    doubt(left.run.record.dataset, right.run.record.dataset)
 
     def make() -> Beside:
         comparison = compare_maps(left.points, right.points)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...compare import Comparison
+from ...compare import Comparison, doubt
 from ..beside import Matched
 from ..opened import Opened
 from ..views import page, run_rows
@@ -46,6 +46,7 @@ def compare(
         runs=listed,
         other=other.name,
         summary=_summary(comparison),
+        doubt=doubt(a.record.dataset, b.record.dataset),
         back=back,
         lines=lines,
         clusters=matched and _clusters(matched),
