@@ -8,7 +8,8 @@ const send = () => {
   asked.since = now;
   asked.again = false;
   const ratio = asked.resting ? Math.min(devicePixelRatio, sharpest) : 1;
-  asked.data = {x0: [x.start], x1: [x.end], y0: [y.start], y1: [y.end], ratio: [ratio], turn: [now]};
+  const went = go.data.turn[0] ?? 0;
+  asked.data = {x0: [x.start], x1: [x.end], y0: [y.start], y1: [y.end], ratio: [ratio], turn: [now], went: [went]};
 };
 const soon = () => {
   if (!asked.waiting) queueMicrotask(send);

@@ -76,7 +76,7 @@ class MapPane:
         self._drawn: tuple[float, ...] = ()
         self._ratio = 1.0
         self._over = False
-        self._turn = 0
+        self._turn = self._went = 0
         self.size = (0, 0)
         self._told: dict[str, int | None] = {"width": 0, "height": 0}
         self._sources()
@@ -87,8 +87,8 @@ class MapPane:
         blank = np.zeros((1, 1), np.uint32)
         self.image = ColumnDataSource({"image": [blank], "x": [0], "y": [0], "dw": [1], "dh": [1]}, syncable=False)
         self.wire = ColumnDataSource({name: [] for name in ("png", "x", "y", "dw", "dh", "names", "turn")})
-        self.asked = ColumnDataSource({name: [] for name in ("x0", "x1", "y0", "y1", "ratio", "turn")})
-        self.go = ColumnDataSource({name: [] for name in ("x0", "x1", "y0", "y1", "turn")})
+        self.asked = ColumnDataSource({name: [] for name in ("x0", "x1", "y0", "y1", "ratio", "turn", "went")})
+        self.go = ColumnDataSource({name: [] for name in ("x0", "x1", "y0", "y1", "was", "turn")})
         self.names = ColumnDataSource({"x": [], "y": [], "text": []}, syncable=False)
         self.rings = ColumnDataSource({"x": [], "y": [], "size": []})
         self.tips = ColumnDataSource({name: [] for name in SAID})
@@ -120,13 +120,13 @@ class MapPane:
         for source, glyph in self._glyphs():
             plot.add_glyph(source, glyph)
         axes = {"x": plot.x_range, "y": plot.y_range}
-        ask = CustomJS(args={**axes, "asked": self.asked, "sharpest": SHARPEST}, code=ASK)
+        ask = CustomJS(args={**axes, "asked": self.asked, "go": self.go, "sharpest": SHARPEST}, code=ASK)
         for axis in (plot.x_range, plot.y_range):
             axis.js_on_change("start", ask)
             axis.js_on_change("end", ask)
         told = {"wire": self.wire, "image": self.image, "names": self.names, "asked": self.asked, "ask": ask}
         self.wire.js_on_change("data", CustomJS(args=told, code=DECODE))
-        self.go.js_on_change("data", CustomJS(args={**axes, "go": self.go}, code=GO))
+        self.go.js_on_change("data", CustomJS(args={**axes, "go": self.go, "ask": ask}, code=GO))
         plot.on_event(SelectionGeometry, self._shape)
         plot.on_event(Tap, lambda event: self._pointed(event.x, event.y, self.unit(), True))
         plot.on_event(DoubleTap, lambda event: self.show_all())
@@ -183,12 +183,13 @@ class MapPane:
         """The window now: x0, x1, y0, y1."""
         return self._window
 
-    def look_at(self, view: View) -> None:
-        """Go to a window."""
+    def look_at(self, view: View, was: tuple[float, float, float, float] | None = None) -> None:
+        """Go to a window; a page that has left the one that it `was` at keeps its middle, and takes the scale alone."""
         self._window = (*view.x_range, *view.y_range)
         self._turn += 1
+        self._went = self._turn
         x0, x1, y0, y1 = ([float(end)] for end in self._window)
-        self.go.data = {"x0": x0, "x1": x1, "y0": y0, "y1": y1, "turn": [self._turn]}
+        self.go.data = {"x0": x0, "x1": x1, "y0": y0, "y1": y1, "was": [was and list(was)], "turn": [self._turn]}
         self.refresh()
 
     def show_all(self) -> None:
@@ -224,7 +225,9 @@ class MapPane:
         except (KeyError, TypeError, ValueError):
             return
         window = (x0, x1, y0, y1)
-        if min(self.size) > 0 and (*window, ratio) != self._drawn:
+        # A page that asked before it was told to go elsewhere is on its way there, and asks again.
+        stale = told.get("went") != self._went
+        if min(self.size) > 0 and not stale and (*window, ratio) != self._drawn:
             self._ratio = ratio
             self._redraw(window)
         else:
@@ -259,14 +262,17 @@ class MapPane:
         size = (self._told["width"] or 0, self._told["height"] or 0)
         if min(size) <= 0 or size == self.size:
             return
-        old, unit = self.window(), self.unit()
-        whole = min(self.size) <= 0 or self.shows_all()
-        self.size = size
-        if whole:
+        if min(self.size) <= 0:
+            self.size = size
             return self.show_all()
+        old, unit, whole = self.window(), self.unit(), self.shows_all()
+        self.size = size
+        home = self.home(*size) if whole else None
+        if home is not None:
+            return self.look_at(home, old)
         half_x, half_y = unit * size[0] / 2, unit * size[1] / 2
         x, y = (old[0] + old[1]) / 2, (old[2] + old[3]) / 2
-        return self.look_at(View((x - half_x, x + half_x), (y - half_y, y + half_y), *size))
+        return self.look_at(View((x - half_x, x + half_x), (y - half_y, y + half_y), *size), old)
 
     def _shape(self, event: SelectionGeometry) -> None:
         shape: Any = event.geometry
