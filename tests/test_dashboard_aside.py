@@ -18,7 +18,7 @@ from test_dashboard_server import served
 from test_dashboard_views import store
 
 from gpu_pipeline.dashboard.app import Page
-from gpu_pipeline.dashboard.beside import beside
+from gpu_pipeline.dashboard.beside import _made, beside
 from gpu_pipeline.dashboard.exports import Exports
 from gpu_pipeline.dashboard.opened import Opened
 from gpu_pipeline.dashboard.opening import Opening
@@ -90,7 +90,7 @@ def test_a_page_that_is_opened_makes_nobody_wait(store: Path, pool: Busy) -> Non
     loop.run_until_complete(open_page())
     loop.close()
     alone = open_stored(store, one)
-    assert alone.has(("beside", open_stored(store, other)))
+    assert _made.has((alone, open_stored(store, other)))
     both = beside(alone, open_stored(store, other))
     assert both.left.has("votes")
     for opened in (both.left, both.right):

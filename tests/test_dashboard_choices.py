@@ -15,6 +15,7 @@ import pytest
 
 from gpu_pipeline import Recipe, pipeline
 from gpu_pipeline.dashboard import panes, side, views
+from gpu_pipeline.dashboard.beside import _made
 from gpu_pipeline.dashboard.files import OpenFile
 from gpu_pipeline.dashboard.session import KEPT, Session
 from gpu_pipeline.dashboard.state import LONGEST, Choice, Step, from_query
@@ -122,7 +123,7 @@ def test_a_run_is_compared_aside_before_it_is_opened(session: Session, store: Pa
         prepare = panes.beforehand(session, "run", run)
         assert prepare is not None
         prepare()
-    assert open_stored(store, "b").has(("beside", open_stored(store, "c")))
+    assert _made.has((open_stored(store, "b"), open_stored(store, "c")))
 
 
 def test_nothing_stands_beside_itself(session: Session, store: Path) -> None:
@@ -236,7 +237,7 @@ def test_undo_brings_nothing_back_to_another_map(session: Session) -> None:
 
 def test_not_all_of_the_past_is_kept(session: Session) -> None:
     for i in range(3 * KEPT):
-        session.attempt(lambda i=i: session.select("box", (-1e9, i, -1e9, 1e9)))  # type: ignore[misc]
+        session.attempt(lambda i=i: session.select("box", (-1, i, -1, 1)))  # type: ignore[misc]
     assert len(session.earlier) == KEPT
 
 
