@@ -184,12 +184,12 @@ def _scan_clusters(queries, names, probes, panels, X, indices, squares):  # type
                 for panel in range(starts[c], starts[c + 1], PANELS):
                     for q in range(QUERIES):
                         for lane in range(width):
-                            keys[q * width + lane] = norms[panel * LANES + lane] + halves[q]
+                            keys[q * width + lane] = norms[panel * LANES + lane]
                     products(flat, 0, values, panel * columns * LANES, columns, keys, 0)
                     for q in range(count):
                         i = askers[begin + q]
                         limit = min(limits[i] + wide[q], LIMIT)
-                        size = keep(keys, places, panel, q, names[i], limit, best[i], ids[i], sizes[i])
+                        size = keep(keys, places, panel, q, names[i], limit, halves[q], best[i], ids[i], sizes[i])
                         if size > sizes[i]:
                             sizes[i], margins[i] = size, max(margins[i], wide[q])
                         if size > room - width:

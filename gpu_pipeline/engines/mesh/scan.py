@@ -117,15 +117,16 @@ def _ask(probes, every, first, group, stamps, wanted):  # type: ignore[no-untype
 
 
 @part
-def keep(keys, places, panel, q, name, limit, best, ids, size):  # type: ignore[no-untyped-def]
-    """Add to a query's list what is below its limit among the 32 points of two panels; the new length."""
-    for half in range(PANELS):
-        o = (q * PANELS + half) * LANES
-        found = below(keys, o, limit)
+def keep(keys, places, panel, q, name, limit, half, best, ids, size):  # type: ignore[no-untyped-def]
+    """Add to a query's list what is below its limit among the 32 points of two panels, whose keys lack half of the
+    query's squared norm; the new length."""
+    for one in range(PANELS):
+        o = (q * PANELS + one) * LANES
+        found = below(keys, o, limit - half)
         while found != 0:
             lane = lowest(found)
-            place = places[(panel + half) * LANES + lane]
-            best[size], ids[size] = keys[o + lane], place
+            place = places[(panel + one) * LANES + lane]
+            best[size], ids[size] = keys[o + lane] + half, place
             size += place != name
             found &= found - 1
     return size
@@ -232,11 +233,11 @@ def _scan(start, stop, queries, names, probes, every, panels, X, indices, distan
             for panel in range(starts[c], starts[c + 1], PANELS):
                 for q in range(QUERIES):
                     for lane in range(width):
-                        keys[q * width + lane] = norms[panel * LANES + lane] + halves[q]
+                        keys[q * width + lane] = norms[panel * LANES + lane]
                 products(flat, 0, values, panel * columns * LANES, columns, keys, 0)
                 for q in range(QUERIES):
                     limit = min(limits[q] + wide[q], LIMIT)
-                    size = keep(keys, places, panel, q, names[first + q], limit, best[q], ids[q], sizes[q])
+                    size = keep(keys, places, panel, q, names[first + q], limit, halves[q], best[q], ids[q], sizes[q])
                     if size > sizes[q]:
                         sizes[q], margins[q] = size, max(margins[q], wide[q])
                     if size > room - width:
