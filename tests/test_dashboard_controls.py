@@ -5,25 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import pytest
 from test_dashboard_choices import N, store
 from test_dashboard_page import Server, _page, browser, page, tab, wait
+from test_dashboard_placed import server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from playwright.sync_api import Browser, Page
 
-__all__ = ["browser", "page", "store"]  # fixtures
-
-
-@pytest.fixture(scope="module")
-def server(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("log") / "stderr", "--out", str(store))
-    yield server
-    said = server.close()
-    assert not re.search("error|traceback|warning", said, re.IGNORECASE), said
+__all__ = ["browser", "page", "server", "store"]  # fixtures
 
 
 def whole(page: Page) -> None:

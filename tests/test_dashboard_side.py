@@ -105,14 +105,19 @@ def test_the_numbers_of_a_filter_can_be_typed(page: Page) -> None:
     page.locator("[data-passing]").wait_for(state="detached")
 
 
-def test_dragging_a_handle_filters(page: Page) -> None:
-    area = page.locator("[data-key=high-neighbor_recall]").bounding_box()
+def drag(page: Page, column: str, share: float) -> None:
+    """Drag the upper handle of a column's filter to the left, by a share of the track."""
+    area = page.locator(f"[data-key=high-{column}]").bounding_box()
     assert area is not None
     x, y = area["x"] + area["width"] - 8, area["y"] + area["height"] / 2
     page.mouse.move(x, y)
     page.mouse.down()
-    page.mouse.move(x - area["width"] / 2, y, steps=8)
+    page.mouse.move(x - share * area["width"], y, steps=8)
     page.mouse.up()
+
+
+def test_dragging_a_handle_filters(page: Page) -> None:
+    drag(page, "neighbor_recall", 1 / 2)
     page.locator("[data-passing]").wait_for()
     assert float(page.locator("[data-key=to-neighbor_recall]").input_value()) > 0
 
@@ -133,13 +138,7 @@ def test_seconds_since_1970_can_be_filtered(browser: Browser, tmp_path: Path) ->
             low.fill("1700005000.5")
             page.keyboard.press("Tab")
             passing.get_by_text("1,499", exact=True).wait_for()
-            area = page.locator("[data-key=high-when]").bounding_box()
-            assert area is not None
-            x, y = area["x"] + area["width"] - 8, area["y"] + area["height"] / 2
-            page.mouse.move(x, y)
-            page.mouse.down()
-            page.mouse.move(x - area["width"] / 4, y, steps=8)
-            page.mouse.up()
+            drag(page, "when", 1 / 4)
             page.wait_for_function("/within=when%3D1700005000.5~17000[0-9]+$/.test(location.search)")
             top = float(high.input_value())
             assert 1_700_014_000 < top < 1_700_016_000
