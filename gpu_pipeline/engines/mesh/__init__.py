@@ -26,7 +26,7 @@ FORCE_ROWS = 256
 """Rows that the error of the force is measured on."""
 
 EXACT_COLUMNS = 2_000
-"""Columns up to which the start's axes come from the covariance, whose cost grows with their cube."""
+"""Columns up to which principal axes come from the covariance; its cost grows with their square and cube."""
 
 _EVERY = 50  # Iterations between two reports.
 _SETTLING = 0.2  # Share of the iterations, the last, for which `Optimization.refine`.

@@ -7,10 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..columns import means
+from . import EXACT_COLUMNS
 from .gpu_device import Device
-
-EXACT_COLUMNS = 2_000
-"""Columns up to which the covariance is formed and solved; its cost grows with their square and cube."""
 
 _BLOCK = 2**24  # Values that are centred at a time in float64.
 _MORE = 10  # Directions beside those that are asked for: what lies between them and the rest converges faster.
