@@ -36,10 +36,7 @@ def check() -> None:
     Unavailable
         If there is no driver, GPU or CuPy, or if they do not work together.
     """
-    with probe.TRYING:
-        obstacle = _obstacle()
-    if obstacle:
-        raise Unavailable(obstacle)
+    probe.require(_obstacle)
 
 
 @functools.cache

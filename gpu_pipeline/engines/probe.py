@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -29,10 +30,6 @@ TIMEOUT_VARIABLE = "GPU_PIPELINE_GPU_TIMEOUT"
 DRIVER_SECONDS = 30.0
 """Default for asking the driver; starting eight GPUs without persistence takes about ten."""
 
-TRYING = threading.Lock()
-"""Engines are tried one at a time: a GPU may take one process only, and is busy for a second. Who asks meanwhile waits
-for the answer."""
-
 _CUDA_ERRORS = {
     34: f"{DRIVER} is the toolkit's stub, not a driver",
     46: "the GPU is busy or unavailable",
@@ -43,6 +40,9 @@ _CUDA_ERRORS = {
     804: "the GPU does not support this driver's forward compatibility",
     999: "unknown error",
 }
+
+
+_TRYING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,23 @@ class Gpu:
     cuda: int
     driver: str | None
     count: int
+
+
+def require(obstacle: Callable[[], str | None]) -> None:
+    """Raise what `obstacle` finds to be in an engine's way, which tries it once a process.
+
+    Engines are tried one at a time: a GPU may take one process only, and is busy for a second. Who asks meanwhile waits
+    for the answer.
+
+    Raises
+    ------
+    Unavailable
+        With the reason, if there is one.
+    """
+    with _TRYING:
+        reason = obstacle()
+    if reason:
+        raise Unavailable(reason)
 
 
 def gpu() -> Gpu:
