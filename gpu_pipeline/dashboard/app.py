@@ -122,9 +122,16 @@ class Page:
 
     # What a person does
 
-    def act(self, do: str, value: Any) -> None:
+    def act(self, do: str, value: Any, done: Callable[[], None]) -> None:
         """An action from the page, done when the document is free."""
-        self._when_free(lambda: self.do(*(KEYS.get(value, ("", "")) if do == "key" else (do, value))))
+
+        def action() -> None:
+            try:
+                self.do(*(KEYS.get(value, ("", "")) if do == "key" else (do, value)))
+            finally:
+                done()
+
+        self._when_free(action)
 
     def do(self, do: str, value: Any) -> None:
         """An action; one that needs what is not there yet is done when that is."""

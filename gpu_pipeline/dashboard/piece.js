@@ -19,6 +19,28 @@ export function render({ model, el }) {
   let pressed = false;
   let late = false;
 
+  // Of a control that changes faster than it is answered, as under a held arrow key, one message at a time is under
+  // way, and then the newest; what it shows stays until that is answered, whatever is drawn meanwhile.
+  const asked = new Map();
+  let count = 0;
+  const deliver = (wish) => {
+    wish.number = ++count;
+    model.send_msg({ ...wish.next, number: wish.number });
+    wish.next = null;
+  };
+  const ask = (nodes, message) => {
+    const name = nodes[0].dataset.key;
+    const wish = asked.get(name) ?? { number: 0 };
+    Object.assign(wish, { keys: nodes.map((node) => node.dataset.key), next: message });
+    asked.set(name, wish);
+    if (!wish.number) deliver(wish);
+  };
+  model.on("answered", () => {
+    for (const [name, wish] of asked)
+      if (wish.number <= model.answered) wish.next ? deliver(wish) : asked.delete(name);
+  });
+  const find = (key) => root.querySelector(`[data-key="${CSS.escape(key)}"]`);
+
   const draw = () => {
     if (pressed) {
       late = true;
@@ -27,13 +49,18 @@ export function render({ model, el }) {
     const focused = root.getRootNode().activeElement;
     const key = focused && root.contains(focused) ? focused.dataset.key : null;
     const typed = [...root.querySelectorAll("form[data-do] [name]")].filter(changed);
+    const kept = [...asked.values()].flatMap((wish) => wish.keys.map(find));
     const scrolled = [...root.querySelectorAll("ul")].map((node) => node.scrollTop);
     const open = new Set([...root.querySelectorAll("details[open]")].map((node) => node.id));
     root.innerHTML = model.html;
     root.querySelectorAll("ul").forEach((node, i) => { if (scrolled[i]) node.scrollTop = scrolled[i]; });
     root.querySelectorAll("details").forEach((node) => { if (open.has(node.id)) node.open = true; });
     typed.forEach((old) => { const node = refill(old); if (old === focused) node?.focus({ preventScroll: true }); });
-    const again = key ? root.querySelector(`[data-key="${CSS.escape(key)}"]`) : null;
+    kept.forEach((old) => {
+      const node = old && find(old.dataset.key);
+      if (node && (node.tagName !== "SELECT" || [...node.options].some((o) => o.value === old.value))) node.value = old.value;
+    });
+    const again = key ? find(key) : null;
     again?.focus({ preventScroll: true });
     if (again && focused.closest("[data-range]") && focused.type === "text") again.value = focused.value;
   };
@@ -71,11 +98,16 @@ export function render({ model, el }) {
   root.addEventListener("change", (event) => {
     const node = event.target.closest("select[data-do], input[data-do]");
     if (node?.type === "color") send(node, { name: node.dataset.name, colour: node.value });
-    else if (node) send(node, node.type === "checkbox" ? node.checked : node.value);
+    else if (node?.type === "checkbox") send(node, node.checked);
+    else if (node) ask([node], { do: node.dataset.do, value: node.value });
     const range = event.target.closest("[data-range]");
+    if (!range) return;
     // An end that was not changed is shown with fewer digits than it has, and is not sent.
-    const ends = ["low", "high"].filter((end) => range && (end === event.target.dataset.end || changed(field(range, end))));
-    if (range) model.send_msg({ do: "limit", value: { column: range.dataset.range, ...Object.fromEntries(ends.map((end) => [end, field(range, end).value])) } });
+    const inputs = [...range.querySelectorAll("[data-end]")];
+    const ends = ["low", "high"].filter((end) => end === event.target.dataset.end || changed(field(range, end)));
+    const unsent = asked.get(inputs[0].dataset.key)?.next?.value;
+    const chosen = Object.fromEntries(ends.map((end) => [end, field(range, end).value]));
+    ask(inputs, { do: "limit", value: { column: range.dataset.range, ...unsent, ...chosen } });
   });
   // Two handles share a track: neither passes the other, the number beside it follows, and all is an empty number.
   root.addEventListener("input", (event) => {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from panel.custom import JSComponent
 
 HERE = Path(__file__).parent
 
-Answer = Callable[[str, Any], object]
+Answer = Callable[[str, Any, Callable[[], None]], object]
+"""Given an action's name and value, and what to call when it is done."""
 
 
 class Piece(JSComponent):  # type: ignore[misc]
@@ -19,9 +21,11 @@ class Piece(JSComponent):  # type: ignore[misc]
 
     The HTML comes from `views`, which escapes every value. An element with `data-do` is an action; its
     name and value are given to `answer`, and are as untrusted as anything that a browser sends.
+    Actions that are numbered wait for each other in the browser: `answered` has the last that is done.
     """
 
     html = param.String()
+    answered = param.Integer(0)
     refused = param.Integer(0, doc="Grows where lists may show what was not done.")
     keys = param.List([], doc="Keys of the keyboard that are actions; for the header only, as are the next.")
     fetch = param.String("", doc="Address of a file that the browser is to fetch.")
@@ -38,7 +42,11 @@ class Piece(JSComponent):  # type: ignore[misc]
 
     def _handle_msg(self, data: Any) -> None:
         if isinstance(data, dict) and isinstance(data.get("do"), str):
-            self._answer(data["do"], data.get("value"))
+            self._answer(data["do"], data.get("value"), partial(self._done, data.get("number")))
+
+    def _done(self, number: Any) -> None:
+        if isinstance(number, int):
+            self.answered = number
 
     def put(self, html: str) -> None:
         """Replace what is shown, if it differs."""
