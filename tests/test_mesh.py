@@ -287,22 +287,27 @@ def test_exaggeration_draws_clusters_together() -> None:
     assert spans[1] < 0.7 * spans[0]
 
 
-RUN = """
-import numpy as np
+WHOLE = """
 from gpu_pipeline.engines import mesh
 mesh.compile()
-from gpu_pipeline.engines.mesh import kernels
-stats = kernels.iterate.stats
+from gpu_pipeline.engines.mesh.kernels import iterate as kernel
+"""
+SMALL = """
+import numpy as np
+from gpu_pipeline.engines.mesh.kernels import exact_slopes as kernel
+kernel(np.arange(1), np.zeros(4, np.float32), np.empty((1, 2)))
+"""
+TELL = """
+stats = kernel.stats
 print(stats.cache_path is not None, sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))
 """
 
 
-def fresh_process(folder: Path, **environment: str) -> str:
-    """Compile in a new process with the package in that folder: whether the largest kernel has a cache, its hits and
-    misses."""
+def fresh_process(folder: Path, code: str, **environment: str) -> str:
+    """Compile in a new process with the package in that folder: whether `kernel` has a cache, its hits and misses."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
     answer = subprocess.run(
-        [sys.executable, "-W", "error", "-c", RUN],
+        [sys.executable, "-W", "error", "-c", code + TELL],
         cwd=folder,
         env=kept | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"} | environment,
         capture_output=True,
@@ -320,10 +325,10 @@ def test_kernels_are_kept_on_disk_and_a_folder_that_cannot_be_written_is_no_erro
     shutil.copytree(
         Path(gpu_pipeline.__file__).parent, tmp_path / "gpu_pipeline", ignore=shutil.ignore_patterns("__pycache__")
     )
-    assert fresh_process(tmp_path, NUMBA_CACHE_DIR=str(tmp_path / "cache")) == "True 0 1"
-    assert fresh_process(tmp_path, NUMBA_CACHE_DIR=str(tmp_path / "cache")) == "True 1 0"
+    assert fresh_process(tmp_path, WHOLE, NUMBA_CACHE_DIR=str(tmp_path / "cache")) == "True 0 1"
+    assert fresh_process(tmp_path, WHOLE, NUMBA_CACHE_DIR=str(tmp_path / "cache")) == "True 1 0"
     # Files where numba would make its folders stop root as well as anybody else.
     (tmp_path / "file").touch()
     (tmp_path / "gpu_pipeline" / "engines" / "mesh" / "__pycache__").touch()
     places = {name: str(tmp_path / "file") for name in ("HOME", "XDG_CACHE_HOME", "IPYTHONDIR")}
-    assert fresh_process(tmp_path, **places) == "False 0 1"
+    assert fresh_process(tmp_path, SMALL, **places) == "False 0 1"
