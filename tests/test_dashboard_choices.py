@@ -6,16 +6,21 @@ import os
 import re
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import parse_qsl
 
 import numpy as np
 import pandas as pd
+import panel as pn
 import pytest
+from test_background import Loop
 
 from gpu_pipeline import Recipe, pipeline
 from gpu_pipeline.dashboard import panes, side, views
+from gpu_pipeline.dashboard.app import Page
 from gpu_pipeline.dashboard.beside import _made
+from gpu_pipeline.dashboard.exports import Exports
 from gpu_pipeline.dashboard.files import OpenFile
 from gpu_pipeline.dashboard.session import KEPT, Session
 from gpu_pipeline.dashboard.state import LONGEST, Choice, Step, from_query
@@ -275,6 +280,17 @@ def test_a_link_whose_selection_cannot_be_read_opens_the_map(store: Path) -> Non
     assert "class of label" in session.error
     assert session.opened is not None
     assert (session.opened.name, session.choice.steps, session.chosen) == ("b", (), None)
+
+
+def test_a_link_with_a_window_still_says_what_of_it_is_gone(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = {"run": [b"a"], "other": [b"gone"], "view": [b"-1,1,-1,1"]}
+    monkeypatch.setattr(type(pn.state), "session_args", address)
+    page, loop = Page(store, None, ThreadPoolExecutor(1), Exports(), 0), Loop()
+    pane = page.maps.panes[0]
+    loop.add_root(pane.plot)
+    pane._resized(width=300, height=300)
+    assert pane.window() == (-1, 1, -1, 1)
+    assert "unknown run" in page.layout.strip.html
 
 
 def test_without_any_run_a_link_says_so(tmp_path: Path) -> None:

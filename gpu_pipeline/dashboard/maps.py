@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -166,9 +167,9 @@ class Maps:
         if self.page.following.screen is None:
             if self._first and self.choice.window is not None:
                 self._first = False
-                window = self.choice.window
-                self.session.attempt(lambda: self.panes[0].look_at(window_of(window, view.width, view.height)))
-                return
+                with suppress(InputError):  # An address may name what is no window: all is shown then.
+                    self.panes[0].look_at(window_of(self.choice.window, view.width, view.height))
+                    return
             self._first = False
             self.choice.window = None if self.panes[0].shows_all() else (*view.x_range, *view.y_range)
             self.page.write_address_soon()
