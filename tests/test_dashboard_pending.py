@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from test_background import Loop, background_of, pool
@@ -72,6 +73,17 @@ def test_a_cell_of_one_map_is_not_selected_on_the_next(asked: Asked) -> None:
     assert (asked.page.choice.run, asked.page.choice.steps, asked.page.session.error) == ("b", (), "")
     asked.do(("cell", "label=0,among=1"))
     assert len(asked.page.choice.steps) == 1
+
+
+@pytest.mark.parametrize("then", [("find", {"text": "label=2"}), ("everything", ""), ("box", (-1e9, 1e9, -1e9, 1e9))])
+def test_a_cell_does_not_replace_what_was_selected_after_it(asked: Asked, then: tuple[str, Any]) -> None:
+    asked.page.do("cell", "label=0,among=1")
+    if then[0] == "box":
+        asked.page.maps._shape(0, *then)
+        asked.do()
+    else:
+        asked.do(then)
+    assert [step.kind for step in asked.page.choice.steps] == [{"everything": "all"}.get(then[0], then[0])]
 
 
 def test_both_files_are_offered(asked: Asked) -> None:

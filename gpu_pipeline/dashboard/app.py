@@ -147,7 +147,7 @@ class Page:
 
     def _do(self, do: str, value: Any) -> None:
         session = self.session
-        before = (session.opened, session.other)
+        before, steps = (session.opened, session.other), session.choice.steps
         if do in self._own:
             session.attempt(lambda: self._call(do, value))
         else:
@@ -155,8 +155,8 @@ class Page:
         if before != (session.opened, session.other) or (do == "run" and not session.error):
             self.following.leave()
             self.maps.show_all()
-        if do in ("run", "placed") and before[0] is not session.opened:
-            self.background.forget("cell")  # It was one of the map from before.
+        if session.choice.steps != steps or (do in ("run", "placed") and before[0] is not session.opened):
+            self.background.forget("cell")  # It was asked for earlier, perhaps on another map.
         if PREPARED.get(do) == "open" or session.error:
             self.layout.show_chosen(self.choice.tab)
         self.refresh()

@@ -180,6 +180,7 @@ class Maps:
             if self.page.following.screen is not None:
                 raise InputError("a frame cannot be selected from: go back to the stored map first.")
             self.session.select(kind if i == 0 else f"{kind}2", numbers)
+            self.page.background.forget("cell")  # It was asked for earlier.
 
         self.session.attempt(select)
         self.page.refresh()
