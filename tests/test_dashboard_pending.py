@@ -12,6 +12,7 @@ import pytest
 from test_background import Loop, background_of, pool
 from test_dashboard_choices import store
 
+from gpu_pipeline.dashboard.actions import ACTIONS
 from gpu_pipeline.dashboard.app import Page
 from gpu_pipeline.dashboard.background import BROKE, Background
 from gpu_pipeline.dashboard.exports import Exports
@@ -108,6 +109,20 @@ def test_a_fault_that_nobody_foresaw_is_said(asked: Asked, monkeypatch: pytest.M
     with pytest.raises(ZeroDivisionError):
         asked.page.refresh()
     assert BROKE in asked.page.layout.look.html
+
+
+@pytest.mark.parametrize("do", ["names", "home"])
+def test_a_fault_in_what_is_done_at_once_is_said(asked: Asked, monkeypatch: pytest.MonkeyPatch, do: str) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setitem(ACTIONS, "names", broken)
+    monkeypatch.setitem(asked.page._own, "home", broken)
+    done: list[bool] = []
+    with pytest.raises(ZeroDivisionError):
+        asked.page.act(do, "", lambda: done.append(True))
+    assert BROKE in asked.page.layout.strip.html
+    assert done
 
 
 @pytest.mark.parametrize("action", [("other", "d"), ("run", "none such"), ("colour", "nothing")])

@@ -17,7 +17,7 @@ from bokeh.models import CustomJS
 
 from ..errors import InputError
 from . import panes, views
-from .background import FILES, Background
+from .background import BROKE, FILES, Background
 from .exports import Exports
 from .files import OpenFile
 from .following import Following
@@ -126,10 +126,14 @@ class Page:
         """An action from the page, done when the document is free."""
 
         def action() -> None:
+            broke = True
             try:
                 self.do(*(KEYS.get(value, ("", "")) if do == "key" else (do, value)))
+                broke = False
             finally:
                 done()
+                if broke:
+                    self._fail(BROKE)
 
         self._when_free(action)
 
