@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from test_background import Loop, background_of, pool
-from test_dashboard_choices import store
+from test_dashboard_choices import N, store
 
 from gpu_pipeline.dashboard.actions import ACTIONS
 from gpu_pipeline.dashboard.app import Page
@@ -87,12 +88,22 @@ def test_a_cell_does_not_replace_what_was_selected_after_it(asked: Asked, then: 
     assert [step.kind for step in asked.page.choice.steps] == [{"everything": "all"}.get(then[0], then[0])]
 
 
-def test_both_files_are_offered(asked: Asked) -> None:
+def test_each_file_is_offered_once(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one of a selection that was replaced while the file waited to be written."""
+    monkeypatch.setattr("gpu_pipeline.dashboard.app.FILES", asked.pool)
     offered: list[str] = []
     asked.page.layout.header.param.watch(lambda event: offered.append(event.new), "fetch")
-    asked.do(("export", "csv"), ("export", "parquet"))
-    names = [asked.page._exports.take(address.removeprefix("export/")) for address in offered]
-    assert [export and export.name for export in names] == ["selection.csv", "selection.parquet"]
+    csv, parquet = ("export", "csv"), ("export", "parquet")
+    asked.do(csv, parquet, csv, ("find", {"text": "label=2"}), csv, csv)
+    written = []
+    for address in offered:
+        export = asked.page._exports.take(address.removeprefix("export/"))
+        assert export is not None
+        export.file.seek(0)
+        read = pd.read_csv if export.name.endswith("csv") else pd.read_parquet
+        written.append((export.name, len(read(export.file))))
+    assert written == [("selection.csv", N), ("selection.parquet", N), ("selection.csv", 20)]
+    assert not asked.page._exports._waiting
 
 
 def test_a_fault_that_nobody_foresaw_is_said(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -179,13 +179,16 @@ class Page:
         if opened is None or value not in KINDS:
             return
         points, name = opened.points, f"selection.{value}"
+        # Each is offered, but the same one once, however often it is asked for meanwhile.
+        which = f"export {value} {hash(self.session.look(opened))}"
 
         def write() -> str:
             rows = points if lit is None else points[lit]
             return self._exports.put(name, lambda file: write_rows(rows, file, value))
 
-        self.background.ask(f"export {value}", write, self._fetch, self._fail, FILES)
-        self._later("waiting", BUSY, self.show_strip)
+        if not self.background.waits(which):
+            self.background.ask(which, write, self._fetch, self._fail, FILES)
+            self._later("waiting", BUSY, self.show_strip)
 
     def _fetch(self, address: str) -> None:
         self.layout.header.fetch = address
@@ -227,7 +230,7 @@ class Page:
             html = views.message(self.session.error, failed=True)
         elif self._late(*PREPARED.values()):
             html = views.message("Getting it ready.")
-        elif self._late(*(f"export {kind}" for kind in KINDS)):
+        elif self._late("export"):
             html = views.message("Writing the file.")
         elif shown is None:
             waits = (

@@ -90,8 +90,8 @@ class Background:
             )
 
     def waits(self, name: str) -> bool:
-        """Whether a work of that name is not answered yet."""
-        return name in self._newest
+        """Whether a work of that name, or whose name begins with that word, is not answered yet."""
+        return any(f"{known} ".startswith(f"{name} ") for known in self._newest)
 
     def forget(self, name: str) -> None:
         """Take a wish back."""
