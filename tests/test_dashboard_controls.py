@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import pytest
 from test_dashboard_choices import N, store
 from test_dashboard_page import Server, _page, browser, page, tab, wait
 from test_dashboard_placed import server
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, WebSocketRoute
 
 __all__ = ["browser", "page", "server", "store"]  # fixtures
 
@@ -78,3 +80,74 @@ def test_back_leaves_the_page_however_often_its_address_changed(browser: Browser
         assert linked.url == "about:blank"
         linked.go_forward()
         wait(linked, re.compile("40 in colour"))
+
+
+class Slow:
+    """A page to which what the server says comes when it is let through."""
+
+    def __init__(self, page: Page) -> None:
+        self.page, self.waits = page, False
+        self.sent: list[str | bytes] = []
+        self._kept: list[tuple[WebSocketRoute, str | bytes]] = []
+        page.route_web_socket(re.compile("/ws"), self._connect)
+
+    def _connect(self, here: WebSocketRoute) -> None:
+        there = here.connect_to_server()
+
+        def send(said: str | bytes) -> None:
+            self.sent.append(said)
+            there.send(said)
+
+        here.on_message(send)
+        there.on_message(lambda said: self._kept.append((here, said)) if self.waits else here.send(said))
+
+    def let_through(self) -> None:
+        self.waits = False
+        while self._kept:
+            here, said = self._kept.pop(0)
+            here.send(said)
+
+
+@pytest.fixture
+def slow(browser: Browser, server: Server) -> Iterator[Slow]:
+    slow = Slow(browser.new_page(viewport={"width": 1440, "height": 900}))
+    slow.page.set_default_timeout(60_000)
+    slow.page.goto(server.url)
+    whole(slow.page)
+    yield slow
+    slow.page.close()
+
+
+def test_what_is_done_last_is_done_last(slow: Slow) -> None:
+    """Of keys that are held the newest message waits for the answer to the one before; nothing else overtakes it."""
+    page = slow.page
+    low, remove = (page.locator(f"[data-key={name}-neighbor_recall]") for name in ("low", "unlimit"))
+    low.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("location.search.includes('within')")
+    slow.waits = True
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    remove.click()
+    slow.let_through()
+    remove.wait_for(state="detached")
+    # What is asked for afterwards is answered afterwards.
+    page.locator("[data-key=mode]").select_option("mix")
+    page.wait_for_function("location.search.includes('mode=mix')")
+    assert "within" not in page.url
+    assert remove.count() == 0
+
+
+def test_a_number_that_is_being_typed_is_not_taken_for_whole(slow: Slow) -> None:
+    page = slow.page
+    slow.waits = True
+    page.locator("[data-key=from-neighbor_recall]").fill("0.5")
+    page.keyboard.press("Tab")
+    page.keyboard.type("0.")
+    slow.let_through()
+    page.wait_for_function("location.search.includes('within=neighbor_recall%3D0.5~')")
+    page.keyboard.type("8")
+    page.keyboard.press("Tab")
+    page.wait_for_function("location.search.endsWith('within=neighbor_recall%3D0.5~0.8')")
+    numbers = re.findall(r'"(0\.\d*)"', " ".join(map(str, slow.sent)))
+    assert numbers == ["0.5", "0.5", "0.8"]

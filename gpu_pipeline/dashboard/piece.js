@@ -6,7 +6,8 @@ export function render({ model, el }) {
   el.appendChild(root);
 
   // The server may draw this part anew at any moment: what a person has typed stays, and what is pressed is not
-  // taken away under the pointer, or the click would be lost. Where the server has chosen anew, that holds.
+  // taken away under the pointer, or the click would be lost. Where the server has chosen anew, that holds. Nor is a
+  // number of a filter taken away while it is typed: the browser would take the half of it for the whole.
   const changed = (node) =>
     node.tagName === "SELECT" ? [...node.options].some((o) => o.selected !== o.defaultSelected) : node.value !== node.defaultValue;
   const chosen = (select) => [...select.options].find((o) => o.defaultSelected)?.value;
@@ -17,10 +18,13 @@ export function render({ model, el }) {
     return node;
   };
   let pressed = false;
+  let typing = false;
+  let drawing = false;
   let late = false;
 
   // Of a control that changes faster than it is answered, as under a held arrow key, one message at a time is under
-  // way, and then the newest; what it shows stays until that is answered, whatever is drawn meanwhile.
+  // way, and then the newest; what it shows stays until that is answered, whatever is drawn meanwhile. Before anything
+  // else is done, the newest goes at once: what is done last is to come last.
   const asked = new Map();
   let count = 0;
   const deliver = (wish) => {
@@ -35,6 +39,7 @@ export function render({ model, el }) {
     asked.set(name, wish);
     if (!wish.number) deliver(wish);
   };
+  const flush = () => asked.forEach((wish) => wish.next && deliver(wish));
   model.on("answered", () => {
     for (const [name, wish] of asked)
       if (wish.number <= model.answered) wish.next ? deliver(wish) : asked.delete(name);
@@ -42,7 +47,7 @@ export function render({ model, el }) {
   const find = (key) => root.querySelector(`[data-key="${CSS.escape(key)}"]`);
 
   const draw = () => {
-    if (pressed) {
+    if (pressed || typing) {
       late = true;
       return;
     }
@@ -52,7 +57,9 @@ export function render({ model, el }) {
     const kept = [...asked.values()].flatMap((wish) => wish.keys.map(find));
     const scrolled = [...root.querySelectorAll("ul")].map((node) => node.scrollTop);
     const open = new Set([...root.querySelectorAll("details[open]")].map((node) => node.id));
+    drawing = true;
     root.innerHTML = model.html;
+    drawing = false;
     root.querySelectorAll("ul").forEach((node, i) => { if (scrolled[i]) node.scrollTop = scrolled[i]; });
     root.querySelectorAll("details").forEach((node) => { if (open.has(node.id)) node.open = true; });
     typed.forEach((old) => { const node = refill(old); if (old === focused) node?.focus({ preventScroll: true }); });
@@ -64,6 +71,12 @@ export function render({ model, el }) {
     again?.focus({ preventScroll: true });
     if (again && focused.closest("[data-range]") && focused.type === "text") again.value = focused.value;
   };
+  // Only once the focus is where it goes, and a click is done.
+  const catchUp = () => setTimeout(() => {
+    if (!late) return;
+    late = false;
+    draw();
+  });
   // Without TLS a page from another computer has no clipboard but the old way.
   const copy = async (text) => {
     if (navigator.clipboard) return navigator.clipboard.writeText(text).then(() => true, () => false);
@@ -81,7 +94,10 @@ export function render({ model, el }) {
     node.timer = setTimeout(() => { node.textContent = node.dataset.name; }, 2000);
   };
   const field = (range, end) => range.querySelector(`[data-end=${end}]:not([type=range])`);
-  const send = (node, value) => model.send_msg({ do: node.dataset.do, value });
+  const send = (node, value) => {
+    flush();
+    model.send_msg({ do: node.dataset.do, value });
+  };
 
   root.addEventListener("click", (event) => {
     const node = event.target.closest("button[data-do]");
@@ -108,10 +124,19 @@ export function render({ model, el }) {
     const unsent = asked.get(inputs[0].dataset.key)?.next?.value;
     const chosen = Object.fromEntries(ends.map((end) => [end, field(range, end).value]));
     ask(inputs, { do: "limit", value: { column: range.dataset.range, ...unsent, ...chosen } });
+    typing = false;
+    catchUp();
+  });
+  root.addEventListener("focusout", () => {
+    if (drawing) return;
+    typing = false;
+    flush();
+    catchUp();
   });
   // Two handles share a track: neither passes the other, the number beside it follows, and all is an empty number.
   root.addEventListener("input", (event) => {
     const handle = event.target, range = handle.closest("[data-range]");
+    if (range && handle.type !== "range") typing = true;
     if (!range || handle.type !== "range") return;
     const [low, high] = ["low", "high"].map((end) => range.querySelector(`[type=range][data-end=${end}]`));
     if (handle === low) low.value = Math.min(low.valueAsNumber, high.valueAsNumber);
@@ -130,13 +155,10 @@ export function render({ model, el }) {
   });
   // Of another button, or with Ctrl on a Mac, the menu that opens may keep the end to itself.
   root.addEventListener("pointerdown", (event) => { pressed = event.button === 0 && !event.ctrlKey; });
-  const release = () => setTimeout(() => {
-    pressed = false;
-    if (late) {
-      late = false;
-      draw();
-    }
-  });
+  const release = () => {
+    setTimeout(() => { pressed = false; });
+    catchUp();
+  };
   for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, release);
   draw();
   model.on("html", draw);
