@@ -313,8 +313,7 @@ def test_a_job_that_is_gone_is_said_but_not_to_who_took_it_off_the_list(store: P
             store / jobs.JOBS / name / "job.json", {"recipe": {"data": "digits"}, "data_dir": None, "created": "x"}
         )
         put_json(store / jobs.JOBS / name / "status.json", {"state": "done", "frames": 1})
-    keep_upload("a.csv", b"x,y\n1,2\n3,4\n", store)
-    page = Page(store, OpenFile(next((store / ".uploads").iterdir())), ThreadPoolExecutor(1), Exports(), 0)
+    page = Page(store, points_in(store), ThreadPoolExecutor(1), Exports(), 0)
     for name in ("one", "two"):
         page.following.watch = watching.Watch(name)
         if name == "one":
@@ -324,6 +323,43 @@ def test_a_job_that_is_gone_is_said_but_not_to_who_took_it_off_the_list(store: P
         page.following.poll()
         assert page.following.watch == watching.Watch()
         assert page.session.error == ("" if name == "one" else "that job is not there any more.")
+
+
+def test_a_watched_job_that_breaks_says_why(store: Path) -> None:
+    folder = store / jobs.JOBS / "one"
+    folder.mkdir(parents=True)
+    put_json(folder / "job.json", {"recipe": {"data": "digits"}, "data_dir": None, "created": "x"})
+    put_json(folder / "status.json", {"state": "failed", "error": "memory ran out.", "frames": 4})
+    record(folder, [1, 2, 3, 4])
+    page = Page(store, points_in(store), ThreadPoolExecutor(1), Exports(), 0)
+    frame, why = watching.look(store, watching.Watch("one", 0)).frame, "memory ran out."
+    assert frame is not None
+    # Under Run its list says it, where it was not seen as it formed.
+    for tab, screen, said in (("run", None, ""), ("run", watching.Screen(frame, ""), why), ("scores", None, why)):
+        page.session.error, page.choice.tab = "", tab
+        page.following.watch, page.following.screen = watching.Watch("one"), screen
+        page.following.poll()
+        assert page.following.watch == watching.Watch()
+        assert page.session.error == said
+        assert (why in page.layout.strip.html) == bool(said)
+
+
+def test_a_job_that_ends_does_not_take_the_run_that_is_being_opened(store: Path) -> None:
+    page = Page(store, points_in(store), ThreadPoolExecutor(1), Exports(), 0)
+    asked: list[str] = []
+    page.background._newest["open"] = object()
+    page.do = lambda do, value: asked.append(value)  # type: ignore[method-assign, assignment]
+    page.following._see(watching.Seen("", False, "made"))
+    assert not asked
+    page.background.forget("open")
+    page.following._see(watching.Seen("", False, "made"))
+    assert asked == ["made"]
+
+
+def points_in(store: Path) -> OpenFile:
+    """An own file of points."""
+    keep_upload("a.csv", b"x,y\n1,2\n3,4\n", store)
+    return OpenFile(next((store / ".uploads").iterdir()))
 
 
 def test_frames_of_many_points_are_a_sample(tmp_path: Path) -> None:

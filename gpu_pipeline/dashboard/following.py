@@ -90,7 +90,7 @@ class Following:
 
     def _see(self, seen: Seen) -> None:
         if not seen.running and (self.watch.frame is None or seen.frame is None):
-            self._end(seen.run)
+            self._end(seen)
         elif seen.frame is not None and self._shown != (self.watch.job, seen.iteration):
             self._shown = (self.watch.job, seen.iteration)
             title = f"{seen.title}: iteration {seen.iteration:,}, a frame and not the stored map"
@@ -98,13 +98,15 @@ class Following:
             self.page.refresh()
             self.page.maps.panes[0].show_all()
 
-    def _end(self, run: str | None) -> None:
-        """The job that was watched has ended: show its run, if it is not shown already."""
+    def _end(self, seen: Seen) -> None:
+        """The job that was watched has ended: show its run, or say why there is none where its list does not stand."""
+        page, watched = self.page, self.screen is not None
         self.leave()
-        if run is not None and run != self.page.choice.run:
-            self.page.do("run", run)
-        else:
-            self.page.refresh()
+        if seen.run is not None and seen.run != page.choice.run and not page.background.waits("open"):
+            return page.do("run", seen.run)
+        if seen.error is not None and (watched or page.choice.tab != "run"):
+            page.session.error = seen.error
+        return page.refresh()
 
     def _start_form(self, value: Any) -> None:
         if isinstance(value, dict):

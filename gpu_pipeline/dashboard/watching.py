@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,8 @@ class Seen:
         Whether more is to come.
     run
         Name of the stored run, if there is one yet.
+    error
+        Why there will be none, if the job broke.
     iteration
         Of the frame.
     frame
@@ -64,6 +66,7 @@ class Seen:
     title: str
     running: bool
     run: str | None
+    error: str | None = None
     iteration: int = 0
     frame: Opened | None = None
 
@@ -115,7 +118,7 @@ def look(store: Path, watch: Watch) -> Seen:
     """
     job = find(store, watch.job)
     status = job.status()
-    seen = Seen(_title(job), status.state == "running", status.run)
+    seen = Seen(_title(job), status.state == "running", status.run, status.error)
     found = job.frame(watch.frame) if status.frames else None
     if found is None:
         return seen
@@ -127,7 +130,7 @@ def look(store: Path, watch: Watch) -> Seen:
     name = f"iteration {film.iterations[i]}"
     if len(film.positions) and film.positions[-1] >= len(film.positions):
         name += f", a sample of {len(points):,} points"
-    return Seen(seen.title, seen.running, seen.run, film.iterations[i], Opened(name, points))
+    return replace(seen, iteration=film.iterations[i], frame=Opened(name, points))
 
 
 def _title(job: jobs.Job) -> str:
