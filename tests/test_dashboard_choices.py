@@ -267,6 +267,18 @@ def test_a_link_to_a_run_that_is_gone_applies_nothing_of_it_to_another(store: Pa
     assert session.visible.sum() == 40
 
 
+def test_a_link_to_a_run_that_is_gone_opens_the_file_that_is_looked_at(store: Path, tmp_path: Path) -> None:
+    file = OpenFile(tmp_path / "points.csv")
+    broken = Session(store, file, Choice(run="gone"))
+    assert broken.opened is not None
+    assert (broken.opened.name, broken.choice.run) == ("a", "a")
+    file.path.write_text("x,y\n1,2\n3,4\n")
+    session = Session(store, file, Choice(run="gone", steps=(Step("new", "all"),)))
+    assert session.opened is not None
+    assert (session.opened.name, session.choice.run, session.choice.steps) == ("points.csv", "", ())
+    assert "unknown run" in session.error
+
+
 def test_a_link_to_placed_points_that_are_gone_selects_none_of_the_map(store: Path) -> None:
     session = Session(store, None, Choice(run="b", placed="gone", steps=(Step("new", "box", ALL),), point=3))
     assert "placed" in session.error

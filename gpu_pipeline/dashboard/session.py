@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +81,10 @@ class Session:
             self._try(self.open)
         if self.opened is None and choice.placed:
             self._try(lambda: self.go(placed=""))
-        if self.opened is None and rows and choice.run != rows[-1]["run"]:
-            self._try(lambda: self.go(run=rows[-1]["run"], placed=""))
+        newest = [row["run"] for row in rows[-1:]]
+        for run in [*([] if file is None else [""]), *newest]:
+            if self.opened is None and choice.run != run:
+                self._try(partial(self.go, run=run, placed=""))
         self._hide_others()
         self._try(self._mask)
 
