@@ -543,7 +543,14 @@ def test_uploads_a_map_and_data(page: Page, browser: Browser, tmp_path: Path) ->
     upload(page, tmp_path / "clouds.npy")
     wait(page, re.compile("It is chosen as data below."))
     page.locator("[name=data] option[value^='upload/clouds-'][selected]").wait_for(state="attached")
-    assert page.locator("[name=data]").input_value().startswith("upload/clouds-")
+    clouds = page.locator("[name=data]").input_value()
+    assert clouds.startswith("upload/clouds-")
+    # Uploaded again, it is chosen again.
+    page.locator("[name=data]").select_option("digits")
+    page.locator("[name=iterations]").fill("300")
+    upload(page, tmp_path / "clouds.npy")
+    page.locator(f"[name=data] option[value='{clouds}']:checked").wait_for(state="attached")
+    assert page.locator("[name=iterations]").input_value() == "300"
     page.locator("[name=method]").select_option("pca")
     page.locator("[name=sample]").fill("all")
     page.locator("[data-key=start]").click()

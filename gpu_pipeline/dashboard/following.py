@@ -35,7 +35,7 @@ class Following:
         self.watch = Watch()
         self.screen: Screen | None = None
         self._shown: tuple[str, int] | None = None
-        self._data = "auto"
+        self._data, self._turn = "auto", 0
         self.actions = {
             "start": self._start_form,
             "stop": lambda value: watching.find(self.store, value).stop(),
@@ -49,7 +49,7 @@ class Following:
 
     def form(self) -> str:
         """The form of a new run."""
-        return making.form(uploads(self.store), self._data)
+        return making.form(uploads(self.store), self._data, self._turn)
 
     def begin(self) -> None:
         """With nothing to show: a map of the embedded digits, in seconds."""
@@ -62,6 +62,7 @@ class Following:
             self.page.do("run", f"{MARK}{path.name}")
         else:
             self._data = f"{MARK}{path.name}"
+            self._turn += 1
             self.page.refresh()
 
     def poll(self) -> None:

@@ -29,7 +29,7 @@ FORM = {
 }
 
 
-def form(files: Sequence[str] = (), chosen: str = "auto") -> str:
+def form(files: Sequence[str] = (), chosen: str = "auto", turn: int = 0) -> str:
     """The form of a new run.
 
     Parameters
@@ -38,12 +38,15 @@ def form(files: Sequence[str] = (), chosen: str = "auto") -> str:
         Names of the uploaded files.
     chosen
         The data that are chosen at first.
+    turn
+        Another number where they are chosen anew, which replaces what a person has chosen since.
     """
     return page(
         "run",
         values={**FORM, "data": chosen},
         data=[(name, name) for name in ("auto", *DATASETS)] + [(f"{MARK}{name}", name) for name in files],
         uploads=bool(files),
+        turn=turn,
         methods=tuple(METHODS.items()),
         engines=("auto", *NAMES),
     )

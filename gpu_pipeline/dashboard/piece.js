@@ -13,7 +13,8 @@ export function render({ model, el }) {
   const chosen = (select) => [...select.options].find((o) => o.defaultSelected)?.value;
   const refill = (old) => {
     const node = root.querySelector(`form[data-do="${CSS.escape(old.form.dataset.do)}"] [name="${CSS.escape(old.name)}"]`);
-    const stays = (select) => chosen(select) === chosen(old) && [...select.options].some((o) => o.value === old.value);
+    const same = (select) => chosen(select) === chosen(old) && select.dataset.turn === old.dataset.turn;
+    const stays = (select) => same(select) && [...select.options].some((o) => o.value === old.value);
     if (node && (node.tagName !== "SELECT" || stays(node))) node.value = old.value;
     return node;
   };
