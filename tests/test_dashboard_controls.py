@@ -52,6 +52,7 @@ def test_a_tab_is_a_button_that_the_keyboard_reaches(page: Page) -> None:
 
 def test_only_messages_are_announced(page: Page) -> None:
     whole(page)
+    wait(page, "Move over the map")  # Until then it may say that it works it out.
     assert page.locator(":is([role=status], [role=alert], [aria-live]):visible").count() == 0
     page.locator("[data-key=find]").fill("nothing such")
     page.keyboard.press("Enter")

@@ -271,6 +271,8 @@ def test_legend_filters_and_counts_follow(page: Page) -> None:
     tool(page, "b", "box")
     drag(page, [(0.01, 0.01), (0.5, 0.99)])
     wait(page, "points selected")
+    # The legend is drawn apart from what is beside the map.
+    page.locator(".legend .n", has_text="/").first.wait_for()
     parts = [re.fullmatch(r"(\d+) / (\d+)", text) for text in page.locator(".legend .n").all_inner_texts()]
     assert sum(int(part[1]) for part in parts if part) == count(page)
     assert sum(int(part[2]) for part in parts if part) == N
@@ -325,10 +327,10 @@ def test_pointing_rings_and_shows_neighbours(page: Page) -> None:
     wait(page, "Nearest on the map")
     card = page.locator(".card")
     assert card.locator("img").count() == 1
-    row = card.locator("dd").first.inner_text()
     page.mouse.down()
     page.mouse.up()
     wait(page, "Held:")
+    row = card.locator("dd").first.inner_text()
     page.mouse.move(x + 5, y + 5)
     page.wait_for_timeout(400)
     assert card.locator("dd").first.inner_text() == row
