@@ -17,6 +17,7 @@ from gpu_pipeline.dashboard.actions import ACTIONS
 from gpu_pipeline.dashboard.app import Page
 from gpu_pipeline.dashboard.background import BROKE, Background
 from gpu_pipeline.dashboard.exports import Exports
+from gpu_pipeline.dashboard.upload import Upload
 
 __all__ = ["pool", "store"]  # fixtures
 
@@ -90,7 +91,7 @@ def test_a_cell_does_not_replace_what_was_selected_after_it(asked: Asked, then: 
 
 def test_each_file_is_offered_once(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also one of a selection that was replaced while the file waited to be written."""
-    monkeypatch.setattr("gpu_pipeline.dashboard.app.FILES", asked.pool)
+    monkeypatch.setattr("gpu_pipeline.dashboard.app.WRITING", asked.pool)
     offered: list[str] = []
     asked.page.layout.header.param.watch(lambda event: offered.append(event.new), "fetch")
     csv, parquet = ("export", "csv"), ("export", "parquet")
@@ -104,6 +105,21 @@ def test_each_file_is_offered_once(asked: Asked, monkeypatch: pytest.MonkeyPatch
         written.append((export.name, len(read(export.file))))
     assert written == [("selection.csv", N), ("selection.parquet", N), ("selection.csv", 20)]
     assert not asked.page._exports._waiting
+
+
+def test_no_file_waits_for_uploads_under_test(asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tested = threading.Event()
+    monkeypatch.setattr("gpu_pipeline.dashboard.upload.kind_of", lambda path: tested.wait() and "data")
+    for content in (b"1", b"2"):
+        background = background_of(Loop(), asked.pool)
+        field = Upload(tmp_path, 1, background, lambda action: action(), lambda path, kind: None)
+        field._handle_msg({"do": "begin", "name": "a.csv", "size": 1})
+        field._handle_msg({"do": "piece", "piece": content})
+    try:
+        asked.do(("export", "csv"))
+        assert asked.page.layout.header.fetch
+    finally:
+        tested.set()
 
 
 def test_a_fault_that_nobody_foresaw_is_said(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from bokeh.models import CustomJS
 
 from ..errors import InputError
 from . import panes, views
-from .background import BROKE, FILES, Background
+from .background import BROKE, WRITING, Background
 from .exports import Exports
 from .files import OpenFile
 from .following import Following
@@ -187,7 +187,7 @@ class Page:
             return self._exports.put(name, lambda file: write_rows(rows, file, value))
 
         if not self.background.waits(which):
-            self.background.ask(which, write, self._fetch, self._fail, FILES)
+            self.background.ask(which, write, self._fetch, self._fail, WRITING)
             self._later("waiting", BUSY, self.show_strip)
 
     def _fetch(self, address: str) -> None:

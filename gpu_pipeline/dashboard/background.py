@@ -17,8 +17,11 @@ T = TypeVar("T")
 BROKE = "something broke on the server, and its log says what: try it again, or go on with something else."
 """What is said of a fault that nobody foresaw."""
 
-FILES = ThreadPoolExecutor(2, thread_name_prefix="files")
-"""Threads that test uploaded files and write files to fetch: minutes each, for which no page is to wait."""
+TESTING = ThreadPoolExecutor(2, thread_name_prefix="testing")
+"""Threads that test uploaded files: minutes each, for which nothing else is to wait."""
+
+WRITING = ThreadPoolExecutor(2, thread_name_prefix="writing")
+"""Threads that write files to fetch, for which no page is to wait."""
 
 
 class Background:

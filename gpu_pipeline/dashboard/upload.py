@@ -11,7 +11,7 @@ from panel.custom import JSComponent
 
 from ..datasets.files import SUFFIXES
 from ..errors import InputError
-from .background import FILES, Background
+from .background import TESTING, Background
 from .piece import HERE
 from .uploads import PIECE, Incoming, Kind, kind_of
 
@@ -76,7 +76,7 @@ class Upload(JSComponent):  # type: ignore[misc]
         self._reply(offset=incoming.received, text="Reading it" if whole else "")
         if whole:
             self._incoming = None
-            self._background.ask("upload", lambda: incoming.keep(kind_of), self._end, self._fail, FILES)
+            self._background.ask("upload", lambda: incoming.keep(kind_of), self._end, self._fail, TESTING)
 
     def _end(self, found: tuple[Path, Kind]) -> None:
         path, kind = found
