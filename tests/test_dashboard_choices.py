@@ -95,6 +95,15 @@ def test_displacement_limits_nothing_after_its_comparison(session: Session, then
     assert session.choice.steps == ()
 
 
+def test_those_that_moved_are_not_all_points_after_their_comparison(session: Session) -> None:
+    session.act("other", "b")
+    session.act("movers", "")
+    session.act("everything", "")
+    assert count(session) == session.visible.sum()  # type: ignore[union-attr]
+    session.act("other", "")
+    assert (session.choice.steps, session.chosen) == ((), None)
+
+
 def test_the_same_comparison_chosen_again_takes_nothing(session: Session) -> None:
     session.act("other", "b")
     session.attempt(lambda: session.select("box2", ALL))

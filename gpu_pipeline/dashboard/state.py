@@ -255,8 +255,13 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 
 def without_other(steps: Sequence[Step]) -> tuple[Step, ...]:
-    """Steps without those that mean something only beside another map, nor what then has nothing to take away from."""
+    """Steps without those that mean something only beside another map, nor what then has nothing to take away from.
+
+    What a filter by displacement let through is not all of the map without it.
+    """
     kept = [step for step in steps if not _needs_other(step)]
+    if len(kept) < len(steps) and kept[:1] == [Step("new", "all")]:
+        return ()
     return tuple(dropwhile(lambda step: step.how in ("subtract", "keep"), kept))
 
 
