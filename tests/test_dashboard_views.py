@@ -561,7 +561,15 @@ def test_thousands_of_hidden_classes_are_each_looked_up_once(session: Session) -
     session.attempt(lambda: None)
     assert session.visible is not None
     assert np.flatnonzero(session.visible).tolist() == [0, 1]
-    assert len(session.filters()) == n - 2
+    assert session.filters() == (Step("keep", "where", pairs=(("label", "c0"), ("label", "c1"))),)
+    session.act("everything", "")
+    assert session.chosen is not None
+    assert np.flatnonzero(session.chosen).tolist() == [0, 1]
+    session.act("all", "")
+    session.choice.hidden = (("label", "c0"), ("label", "c1"))
+    session.act("everything", "")
+    assert len(session.choice.steps) == 2
+    assert session.chosen.sum() == n - 2
     assert asked < 20 * n
 
 

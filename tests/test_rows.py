@@ -44,7 +44,8 @@ def test_steps_follow_each_other(made: Run) -> None:
         f"={west}": left,
         f"={west};-where:label=4": left & ~fours,
         f"=where:label=9;={around}": points["x"] > -float("inf"),
-        "=where:label=4,label=9": fours & nines,
+        "=where:label=4,label=9": fours | nines,
+        "=where:label=4,cluster=0,label=9": (fours | nines) & (points["cluster"] == 0),
     }
     for select, expected in cases.items():
         pd.testing.assert_frame_equal(rows(made, select), points[expected])

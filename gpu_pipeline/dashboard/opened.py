@@ -181,10 +181,9 @@ class Opened:
             If it names a column or a class that is not there, or searches for what is not.
         """
         if step.kind == "where":
-            mask = np.ones(self.n, bool)
-            for column, name in step.pairs:
-                mask &= self.members(column, [name])
-            return mask
+            columns = dict.fromkeys(column for column, _ in step.pairs)
+            named = {column: [name for c, name in step.pairs if c == column] for column in columns}
+            return np.asarray(np.logical_and.reduce([self.members(*each) for each in named.items()]))
         if step.kind == "within":
             return np.asarray(np.logical_and.reduce([self.within(limit) for limit in limits_from_pairs(step.pairs)]))
         if step.kind == "find":

@@ -29,9 +29,10 @@ def rows(run: Run | str | Path, select: str, folder: str | Path = "runs") -> pd.
     select
         Steps with semicolons between, one after the other: `=`, `+`, `-` or `&` (begin anew, add, take away, keep what
         is in both), a kind, a colon, and what it needs. `box:x0,x1,y0,y1` and `lasso:x,y,x,y,...` are in the map's
-        units; `where:column=class,...` are the points that belong to all of these classes, where the column `among`
-        is the class of most neighbours on the map; `within:column=low~high,...` those within all of these limits;
-        `find:text` what the dashboard's search finds; `all:` all. It is what the dashboard shows under its selection.
+        units; `where:column=class,...` are the points that have of each column one of the classes named, where the
+        column `among` is the class of most neighbours on the map; `within:column=low~high,...` those within all of
+        these limits; `find:text` what the dashboard's search finds; `all:` all. It is what the dashboard shows under
+        its selection.
     folder
         Where runs are stored, if `run` is a name.
 

@@ -211,11 +211,11 @@ class Session:
         steps = [Step("keep", "within", pairs=limits_to_pairs([limit])) for limit in limits]
         for column, names in self._classes(choice.hidden).items():
             hidden = {name for c, name in choice.hidden if c == column}
-            shown = [name for name in names if name not in hidden]
-            if len(shown) == 1:
-                steps.append(Step("keep", "where", pairs=((column, shown[0]),)))
-            else:
-                steps += [Step("subtract", "where", pairs=((column, name),)) for name in names if name in hidden]
+            shown, gone = ([(column, n) for n in names if (n in hidden) is which] for which in (False, True))
+            if 0 < len(shown) <= len(gone):
+                steps.append(Step("keep", "where", pairs=tuple(shown)))
+            elif gone:
+                steps.append(Step("subtract", "where", pairs=tuple(gone)))
         return tuple(steps)
 
     def _classes(self, pairs: Pairs) -> dict[str, Sequence[str]]:

@@ -46,7 +46,8 @@ class Step:
         "box" (`numbers` are x0, x1, y0, y1), "lasso" (x, y, x, y, ...), the same with a 2 if drawn on
         the other map of a comparison, "where" and "within" (`pairs`), "find" (`text`), or "all".
     pairs
-        (column, class) of which a point must have all, or (column, "low~high") within all of which it must be.
+        (column, class): a point must have of each column one of the classes named; or (column, "low~high") within all
+        of which it must be.
     text
         What is searched for; see `search.found`.
     """

@@ -10,7 +10,7 @@ import numpy as np
 from ..contrast import ink_on, mixed
 from ..mistakes import Confusion, confusion, crossed
 from ..opened import MOST_SOUGHT, Opened
-from ..state import Pairs, pairs_to_text
+from ..state import Pairs, Step, pairs_to_text
 from ..views import hexadecimal, image_uri, page
 from ..votes import NEIGHBORS
 from .values import row_of, thumbs
@@ -146,10 +146,7 @@ def _intruders(opened: Opened, chosen: Pairs) -> dict[str, Any]:
     found = opened.strangers()
     title = "Points among another class"
     if chosen:
-        mask = np.ones(opened.n, bool)
-        for column, name in chosen:
-            mask &= opened.members(column, [name])
-        found = found[mask[found]]
+        found = found[opened.matching(Step("new", "where", pairs=chosen))[found]]
         names = dict(chosen)
         among = names.keys() == {"label", "among"}
         title += f": {names['label']} among {names['among']}" if among else " in this cell"
