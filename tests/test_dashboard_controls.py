@@ -139,6 +139,21 @@ def test_what_is_done_last_is_done_last(slow: Slow) -> None:
     assert remove.count() == 0
 
 
+def test_what_is_read_in_the_header_stays_when_its_title_changes(slow: Slow) -> None:
+    page = slow.page
+    tab(page, "compare")
+    page.locator("[data-key=other] option[value=b]").wait_for(state="attached")
+    slow.waits = True
+    page.locator("[data-key=other]").select_option("b")
+    page.get_by_role("button", name="Keys").click()
+    slow.let_through()
+    page.locator(".what", has_text="A, left").wait_for()
+    assert page.get_by_text("zoom to the selection").is_visible()
+    page.locator("[data-key=keys]:focus").wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_text("zoom to the selection").wait_for(state="hidden")
+
+
 def test_a_number_that_is_being_typed_is_not_taken_for_whole(slow: Slow) -> None:
     page = slow.page
     slow.waits = True

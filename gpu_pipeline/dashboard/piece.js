@@ -58,11 +58,13 @@ export function render({ model, el }) {
     const kept = [...asked.values()].flatMap((wish) => wish.keys.map(find));
     const scrolled = [...root.querySelectorAll("ul")].map((node) => node.scrollTop);
     const open = new Set([...root.querySelectorAll("details[open]")].map((node) => node.id));
+    const shown = root.querySelector(":popover-open")?.id;
     drawing = true;
     root.innerHTML = model.html;
     drawing = false;
     root.querySelectorAll("ul").forEach((node, i) => { if (scrolled[i]) node.scrollTop = scrolled[i]; });
     root.querySelectorAll("details").forEach((node) => { if (open.has(node.id)) node.open = true; });
+    if (shown) root.querySelector(`#${shown}`)?.showPopover();
     typed.forEach((old) => { const node = refill(old); if (old === focused) node?.focus({ preventScroll: true }); });
     kept.forEach((old) => {
       const node = old && find(old.dataset.key);
