@@ -74,6 +74,16 @@ def test_a_picture_does_not_wait_for_its_images(store: Path, pool: Busy, monkeyp
     assert loop.told.empty()
 
 
+def test_the_legend_does_not_wait_for_what_others_open(store: Path, pool: Busy) -> None:
+    loop = Loop()
+    page = Page(store, None, pool, Exports(), 0)
+    page.background, others = background_of(loop, pool), pool.submit(str)
+    page.do("hide", "4")
+    loop.tick()
+    assert not others.done()
+    assert 'data-value="4" aria-pressed="false"' in page.layout.look.html
+
+
 def test_a_page_that_is_opened_makes_nobody_wait(store: Path, pool: Busy) -> None:
     one, other = (row["run"] for row in rows_of(store))
     query = {"run": one, "other": other, "colour": "cluster", "select": "=where:label=4,among=9"}

@@ -17,7 +17,7 @@ from bokeh.models import CustomJS
 
 from ..errors import InputError
 from . import panes, views
-from .background import BROKE, WRITING, Background
+from .background import BROKE, SHOWING, WRITING, Background
 from .exports import Exports
 from .files import OpenFile
 from .following import Following
@@ -202,7 +202,7 @@ class Page:
         layout.header.theme = choice.theme
         layout.header.put(views.header(self._title()))
         look = panes.look(session, self.following.screen)
-        self.background.ask("look", look, layout.look.put, partial(_tell, layout.look))
+        self.background.ask("look", look, layout.look.put, partial(_tell, layout.look), SHOWING)
         layout.tools.put(views.tools(choice, undoable=session.undoable))
         layout.tabs.put(views.tabs(choice.tab))
         layout.show(choice.tab, compared=session.other is not None)

@@ -17,6 +17,9 @@ T = TypeVar("T")
 BROKE = "something broke on the server, and its log says what: try it again, or go on with something else."
 """What is said of a fault that nobody foresaw."""
 
+SHOWING = ThreadPoolExecutor(2, thread_name_prefix="showing")
+"""Threads that fill the left side: it takes a moment, and is not to wait for what takes long of other pages."""
+
 TESTING = ThreadPoolExecutor(2, thread_name_prefix="testing")
 """Threads that test uploaded files: minutes each, for which nothing else is to wait."""
 
