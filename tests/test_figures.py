@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpu_pipeline.dashboard.figures import exact, rounded, short, text_of
+from gpu_pipeline.figures import exact, rounded, short, text_of
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))

@@ -31,7 +31,7 @@ LAYERS = (
     ("metrics",),
     ("affinities", "drafts", "shearing"),
     ("contingency", "nearness"),
-    ("compiling", "errors", "methods", "timing"),
+    ("compiling", "errors", "figures", "methods", "timing"),
 )
 """Modules and packages, the highest first: each may import from lower lines, and a package from itself."""
 

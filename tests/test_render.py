@@ -389,6 +389,15 @@ def test_a_quantity_goes_along_its_ramp_and_the_unmeasured_are_grey() -> None:
     assert [text for _, text in legend.ticks] == ["0.01", "0.26", "0.5", "0.74", "0.99"]
 
 
+def test_the_ticks_of_a_ramp_tell_its_places_apart() -> None:
+    points = pd.DataFrame({"x": np.arange(101.0), "y": 0.0, "when": 1_700_000_000 + np.arange(101)})
+    (legend, _), *_ = layout(points, "when").legends
+    assert [text for _, text in legend.ticks] == [f"17000000{end}" for end in ("01", "26", "50", "74", "99")]
+    points["when"] = 1_700_000_000.5
+    (legend, _), *_ = layout(points, "when").legends
+    assert [text for _, text in legend.ticks] == ["1700000000"]
+
+
 @pytest.mark.parametrize("kind", ["int64", "float64", "Int64"])
 def test_large_numbers_that_lie_close_together_have_their_colours(kind: str) -> None:
     """Milliseconds since 1970: as numbers of 32 bits all of a minute are the same."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from ..errors import InputError
-from .figures import short
+from ..figures import short
 from .filters import histogram, numbers
 from .paint import is_colour
 from .state import MODES, TABS, How, Pairs, Step, pairs_from_text

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..figures import short
 from ..render.key import is_quantity
-from .figures import short
 from .opened import NOT_COLOURS, Opened
 from .state import Limit
 from .statistics import Histogram, spread

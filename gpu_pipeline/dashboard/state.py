@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import numpy as np
 import param
 
-from .figures import exact, rounded, short
+from ..figures import exact, rounded, short
 from .paint import paints_from_pairs, paints_to_pairs
 
 How = Literal["new", "add", "subtract", "keep"]

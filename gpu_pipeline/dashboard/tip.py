@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps
 
-from .figures import text_of
+from ..figures import text_of
 from .images import encode
 from .opened import Opened
 

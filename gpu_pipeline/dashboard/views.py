@@ -14,9 +14,9 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
+from ..figures import short
 from ..render import Key, shown_key
 from ..render.palette import DENSITY, QUANTITY
-from .figures import short
 from .filters import numbers, sliders
 from .frame import Frame
 from .images import encode

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
+from ..figures import short
 from .key import Key
 from .names import Box
 from .palette import DENSITY, MISSING, QUANTITY, QUIET, RULE, TEXT, rgb
@@ -144,8 +145,8 @@ def _of_quantity(keys: Sequence[Key], heading: str) -> Legend:
     unmeasured = np.array([key.unmeasured for key in keys])
     rows = (Row("not measured", _count(unmeasured), _colour(rgb([MISSING])[0])),) if unmeasured.any() else ()
     if low == high:
-        return Legend(heading, rows, ramp=QUANTITY, ticks=((0.5, f"{low:.2g}"),))
-    ticks = tuple((place, f"{low + place * (high - low):.2g}") for place in (0.0, 0.25, 0.5, 0.75, 1.0))
+        return Legend(heading, rows, ramp=QUANTITY, ticks=((0.5, short(low, abs(low), 2)),))
+    ticks = tuple((place, short(low + place * (high - low), high - low, 2)) for place in (0.0, 0.25, 0.5, 0.75, 1.0))
     return Legend(heading, rows, ramp=QUANTITY, ticks=ticks, note="1st to 99th percentile")
 
 

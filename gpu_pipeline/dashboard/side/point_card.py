@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ...figures import text_of
 from ...record import Run
-from ..figures import text_of
 from ..neighborhood import neighbors_of_row
 from ..opened import Opened
 from ..views import page

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ...figures import short
 from ...scoring import NEIGHBORS, VOTERS
-from ..figures import short
 from ..filters import numbers
 from ..opened import NOT_COLOURS, Opened
 from ..paint import Paint, painted
