@@ -344,6 +344,7 @@ def test_check(changes: dict[str, Any], says: str) -> None:
         (["b", "ü", "b"], ["b", "ü", "b"]),
         (np.array([b"b", "ü".encode(), b"b"]), ["b", "ü", "b"]),
         (np.array([2.0, 1, 2]), [2, 1, 2]),
+        (np.array([2**63 - 1, 2**63 - 2, 1], np.uint64), [2**63 - 1, 2**63 - 2, 1]),
     ],
 )
 def test_labels_of_every_kind(y: Any, expected: list[object]) -> None:
@@ -365,6 +366,9 @@ def test_labels_of_every_kind(y: Any, expected: list[object]) -> None:
         (np.array([{1}, {2}, {3}]), "are of the types set: give whole numbers or text"),
         (np.array([0.5, 1, 2]), "not whole"),
         (np.array([0.5, 1, 2], dtype=object), "not whole"),
+        (np.array([1e19, 2e19, 3]), "have 1e+19, which is beyond 64 bits: save them as text"),
+        (np.array([1, 2**63, 3], np.uint64), "have 9223372036854775808, which is beyond 64 bits"),
+        (np.array([-1, 2**63, 3], dtype=object), "which is beyond 64 bits"),
         (np.array([b"Gr\xf6", b"b", b"c"]), "are not in UTF-8, such as b'Gr\\xf6' in row 4"),
         (np.array([1, 2]), "3 rows but 2 labels"),
         (np.array([1, np.nan]), "3 rows but 2 labels"),

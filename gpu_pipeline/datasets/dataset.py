@@ -133,15 +133,22 @@ def labels(name: str, y: np.ndarray, rows: np.ndarray | None = None) -> np.ndarr
         y = _of_one_kind(name, y)
     if y.dtype.kind == "f":
         _check_missing(name, np.isnan(y), rows)
-    if y.dtype.kind in "biu":
-        return y.astype(np.int64)
-    if y.dtype.kind == "f" and np.array_equal(y, np.round(y)) and np.isfinite(y).all():
-        return y.astype(np.int64)
+    if y.dtype.kind in "biu" or (y.dtype.kind == "f" and np.array_equal(y, np.round(y)) and np.isfinite(y).all()):
+        return _whole(name, y)
     if y.dtype.kind == "S":
         return decoded(name, y.tolist(), rows)
     if y.dtype.kind in "UT":
         return y.astype(np.str_)
     raise InputError(f"the labels of {name} are of type {y.dtype} and not whole: give whole numbers or text.")
+
+
+def _whole(name: str, y: np.ndarray) -> np.ndarray:
+    """Whole numbers as int64; beyond it, several would become the same."""
+    if y.dtype.kind in "uf":
+        beyond = y > np.iinfo(np.int64).max if y.dtype.kind == "u" else np.abs(y) >= 2.0**63
+        if beyond.any():
+            raise InputError(f"the labels of {name} have {y[beyond][0]}, which is beyond 64 bits: save them as text.")
+    return y.astype(np.int64)
 
 
 def decoded(name: str, y: Iterable[bytes], rows: np.ndarray | None = None) -> np.ndarray:
