@@ -201,6 +201,8 @@ def test_missing_values(tmp_path: Path) -> None:
     refused("1 NaN or infinite value, the first in row 1", tmp_path / "t.csv")
     parquet.write_table(pa.table({"a": [1, 2, 3], "c": ["x", None, "z"]}), tmp_path / "t.parquet")
     refused("lacks 1 of 3 labels, the first in row 1", tmp_path / "t.parquet", label_column="c")
+    np.savez(tmp_path / "t.npz", X=np.arange(6).reshape(3, 2), y=[1, 2, np.nan])
+    refused("lack 1 of 2, the first in row 2", tmp_path / "t.npz", sample=2, seed=0)  # rows 1 and 2
 
 
 def test_labels_that_are_not_in_utf_8(tmp_path: Path) -> None:

@@ -149,7 +149,7 @@ def _from_arrays(name: str, X: np.ndarray, y: np.ndarray | None, pick: Pick) -> 
     if X.ndim == 3:
         image_shape = (X.shape[1], X.shape[2])
         X = X.reshape(len(X), -1)
-    y = None if y is None else labels(name, take(y.reshape(-1), rows))
+    y = None if y is None else labels(name, take(y.reshape(-1), rows), rows)
     return Dataset(name, X, y, rows, total, image_shape)
 
 
