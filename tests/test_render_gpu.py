@@ -238,6 +238,17 @@ def test_a_nullable_column_is_a_quantity(device: Any) -> None:
     assert_same(aggregate(made, view), aggregate(layer, view))
 
 
+@pytest.mark.parametrize("kind", [np.int64, np.float64])
+def test_large_numbers_that_lie_close_together_are_those_of_the_cpu(device: Any, kind: type) -> None:
+    points = pd.DataFrame({"x": np.arange(1_000.0), "y": 0.0, "when": 1_700_000_000_000 + 60 * np.arange(1_000)})
+    points["when"] = points["when"].astype(kind)
+    (layer,), made = prepare(points, colour="when"), device_table.prepare(device, columns(device, points), "when")
+    assert (made.key.base, made.key.limits) == (layer.key.base, layer.key.limits)
+    assert made.key.base > 0
+    view = fit(layer.frame, 1_000, 20)
+    assert_same(aggregate(made, view), aggregate(layer, view))
+
+
 def test_more_classes_than_inks_share_them(device: Any) -> None:
     label = np.arange(1000) % 300
     points = pd.DataFrame({"x": np.cos(label), "y": np.sin(label), "cluster": label, "size": label, "part": label % 9})

@@ -50,8 +50,8 @@ class DeviceLayer:
     device
         Where they are.
     frame
-        Its arrays: x and y, both float32 or both float64; "ink", int8; for a quantity "value", float32, 0 where
-        unmeasured.
+        Its arrays: x and y, both float32 or both float64; "ink", int8; for a quantity "value", float32, less the
+        key's base, 0 where unmeasured.
     key
         What the inks mean.
     inks

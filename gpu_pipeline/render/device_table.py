@@ -11,7 +11,7 @@ import pandas as pd
 from ..engines.failure import guarded
 from ..errors import InputError, unknown_name
 from .device import Device, DeviceLayer
-from .key import CLASS_COLUMNS, Key, class_key, classes_of, is_quantity, limits_of
+from .key import CLASS_COLUMNS, Key, class_key, classes_of, is_quantity, on_ramp
 
 _TABLE = 2**20
 """Whole numbers that lie closer together than this are told apart by a table, others by sorting them."""
@@ -140,9 +140,10 @@ def _codes_of(device: Device, column: Any) -> tuple[Any, pd.Series]:
 
 
 def _quantity(device: Device, frame: dict[str, Any], numbers: Any, column: str) -> DeviceLayer:
-    xp, values = device.xp, numbers.astype(np.float32)
+    xp = device.xp
+    values, limits, base = on_ramp(numbers.astype, numbers.dtype == np.float32, xp)
     measured = xp.isfinite(values)
-    key = Key(column, "quantity", limits=limits_of(values[measured], xp), unmeasured=int((~measured).sum()))
+    key = Key(column, "quantity", limits=limits, unmeasured=int((~measured).sum()), base=base)
     frame |= {"ink": (~measured).astype(np.int8), "value": xp.where(measured, values, np.float32(0))}
     return DeviceLayer(device, frame, key, 2)
 

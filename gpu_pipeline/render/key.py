@@ -14,6 +14,9 @@ from .palette import ALARM, CALM, MISSING, class_colours, rgb
 MOST_INKS = 64
 """Inks that a grid counts apart: beyond, classes share colours, or 300 classes would fill 800 MB."""
 
+STEPS = 1_000
+"""Values of 32 bits between the ends of a ramp; where there are fewer, its colours would have steps."""
+
 CLASS_COLUMNS = ("label", "cluster", "misfit")
 MISFIT_NAMES = {False: "as its cluster", True: "misfit"}
 
@@ -67,6 +70,26 @@ def limits_of(measured: Any, xp: Any = np) -> tuple[float, float]:
         return 0.0, 1.0
     low, high = xp.percentile(measured, (1, 99))
     return float(low), float(high)
+
+
+def on_ramp(as_type: Callable[[type], Any], short: bool, xp: Any = np) -> tuple[Any, tuple[float, float], float]:
+    """A quantity as float32 less a base, the ends of its ramp, and the base: 0 unless it is needed.
+
+    Parameters
+    ----------
+    as_type
+        Gives the values in a floating type, as arrays of the module `xp`.
+    short
+        Whether they are of 32 bits, and so have no more digits than are drawn.
+    """
+    numbers = as_type(np.float32)
+    finite = xp.isfinite(numbers)
+    low, high = limits_of(numbers[finite], xp)
+    if short or high - low >= STEPS * np.spacing(np.float32(max(-low, high))):
+        return numbers, (low, high), 0.0
+    exact = as_type(np.float64)
+    low, high = limits_of(exact[finite], xp)
+    return ((exact - low).astype(np.float32), (low, high), low) if high > low else (numbers, (low, high), 0.0)
 
 
 def classes_of(values: pd.Series, column: str) -> tuple[np.ndarray, tuple[str, ...], np.ndarray]:

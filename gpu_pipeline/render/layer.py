@@ -14,14 +14,11 @@ from . import device, device_table
 from .counting import mark_out
 from .device import DeviceLayer
 from .device_table import check_finite
-from .key import Key, class_key, classes_of, is_quantity, limits_of
+from .key import Key, class_key, classes_of, is_quantity, on_ramp
 from .order import Order
 
 Table = pd.DataFrame | Mapping[str, Any]
 """Points: columns x, y and others, by name; a frame of pandas or cuDF, or arrays of NumPy or CuPy."""
-
-STEPS = 1_000
-"""Values of 32 bits between the ends of a ramp; where there are fewer, its colours would have steps."""
 
 
 @dataclass(frozen=True)
@@ -200,15 +197,12 @@ def _inks(codes: np.ndarray, n: int) -> pd.Categorical:
 
 
 def _numbers(values: pd.Series) -> tuple[np.ndarray, tuple[float, float], float]:
-    """Values as float32 less a base, the ends of their ramp, and the base: 0 unless it is needed."""
-    numbers = values.to_numpy(dtype=np.float32, na_value=np.nan)
-    finite = np.isfinite(numbers)
-    low, high = limits_of(numbers[finite])
-    if values.dtype == np.float32 or high - low >= STEPS * np.spacing(np.float32(max(-low, high))):
-        return numbers, (low, high), 0.0
-    exact = values.to_numpy(dtype=np.float64, na_value=np.nan)
-    low, high = limits_of(exact[finite])
-    return ((exact - low).astype(np.float32), (low, high), low) if high > low else (numbers, (low, high), 0.0)
+    """Values as float32 less a base, the ends of their ramp, and the base."""
+
+    def as_type(kind: type) -> np.ndarray:
+        return values.to_numpy(dtype=kind, na_value=np.nan)
+
+    return on_ramp(as_type, values.dtype == np.float32)
 
 
 def _quantity(frame: pd.DataFrame, values: np.ndarray, column: str, limits: tuple[float, float], base: float) -> Layer:
