@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
-from gpu_pipeline.engines.mesh import affinities, index, search
+from gpu_pipeline.engines.mesh import affinities, index, scan, search
 
 
 def squares(X: np.ndarray) -> np.ndarray:
@@ -83,6 +83,17 @@ def test_clustered_search_finds_nearly_all_and_says_how_many() -> None:
     share = np.mean([len(np.intersect1d(a, b)) / 30 for a, b in zip(found.indices, true.indices, strict=True)])
     assert share > 0.97
     assert found.recall == pytest.approx(share, abs=0.01)
+
+
+def test_of_equally_near_points_any_is_a_neighbor() -> None:
+    X = np.random.default_rng(0).integers(0, 3, (4_000, 6)).astype(np.float32)
+    found = search.find(X, 30, 0, 2, exact=False)
+    true = search.find(X, 30, 0, 2, exact=True)
+    share = np.mean(found.distances <= true.distances.max(axis=1, keepdims=True))
+    assert found.recall == pytest.approx(share, abs=0.02)
+    # Nor are all that are as far as the last one compared again, but for a margin that tells of more than rounding.
+    assert scan.beyond.py_func(1.0, 1e-4) == 1
+    assert scan.beyond.py_func(1.0, 0.5) == 1.5
 
 
 def test_clustered_search_never_comes_back_short() -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ...compiling import kernel, part
 from ...errors import InputError
-from .scan import LIMIT, Panels, finish, keep, nearest, pack, search, shift, tighten
+from .scan import LIMIT, Panels, beyond, finish, keep, nearest, pack, search, shift, tighten
 from .search import EXACT, cluster
 from .simd import LANES
 from .team import together
@@ -188,7 +188,7 @@ def _scan_clusters(queries, names, probes, panels, X, indices, squares):  # type
                     products(flat, 0, values, panel * columns * LANES, columns, keys, 0)
                     for q in range(count):
                         i = askers[begin + q]
-                        limit = min(limits[i] + wide[q], LIMIT)
+                        limit = min(beyond(limits[i], wide[q]), LIMIT)
                         size = keep(keys, places, panel, q, names[i], limit, halves[q], best[i], ids[i], sizes[i])
                         if size > sizes[i]:
                             sizes[i], margins[i] = size, max(margins[i], wide[q])

@@ -4,7 +4,7 @@ selection that looks only at what may be nearer than the worst neighbour so far.
 A key is half of a squared distance, from the rows less the centre of the points' cluster, so that little is lost where
 one column is much wider than the others, or one point far from all. It is wrong by its margin at most, the rounding of
 its sums (Higham 2002, section 3.1, doi:10.1137/1.9780898718027); what may be among the k nearest for all its margin
-says is kept, and distances from differences have the last word.
+says is kept, and distances from differences have the last word. Margins of less than `TIE` of the key do not count.
 
 A query is shown what any of the eight asks for, in an order that depends on all of them; `index` has no such groups.
 """
@@ -22,6 +22,9 @@ from .tiles import PANELS, QUERIES, below, lowest, products
 
 _EMPTY, LIMIT = np.float32(3.3e38), np.float32(3e38)  # Not infinite: LLVM is told that nothing is.
 _ROUNDING = np.float32(2.0**-24)
+
+TIE = np.float32(1e-3)
+"""Share of a key up to which its margin does not count: the errors themselves are a small part of that bound."""
 
 
 class Panels(NamedTuple):
@@ -137,9 +140,10 @@ def shift(query, center, radius, flat, q):  # type: ignore[no-untyped-def]
     """Write a query less the centre of a cluster as row q of a flat array; half its squared norm, and the margin of the
     keys of that cluster's points."""
     columns, total = query.shape[0], np.float32(0)
+    row = flat[q * columns : (q + 1) * columns]  # so that LLVM sees that the loop can be done in registers
     for column in range(columns):
         value = query[column] - center[column]
-        flat[q * columns + column] = value
+        row[column] = value
         total += value * value
     reach = np.sqrt(total) + radius
     return total / 2, _margin(columns, reach * reach / 2)
@@ -152,19 +156,28 @@ def _margin(columns, key):  # type: ignore[no-untyped-def]
 
 
 @part
+def beyond(limit, margin):  # type: ignore[no-untyped-def]
+    """A limit and a margin above it, or the limit alone if the margin is too small to matter.
+
+    Otherwise all that are as far as the last neighbour would be compared by distances, and in a table of small
+    integers those are a good part of the points.
+    """
+    return limit + margin if margin > TIE * limit else limit
+
+
+@part
 def tighten(keys, ids, size, k, margin, query, X):  # type: ignore[no-untyped-def]
     """Drop from a list what cannot be among the k nearest; how many are left, below which keys others may be, for all
     that their own margin says, and the margin of those that are left.
 
     If too many may be, so that little room is left, all are compared by distances, and k are left.
     """
-    limit = select(keys, ids, size, k) + margin
-    size = _sift(keys, ids, size, k, limit + margin)
+    key = select(keys, ids, size, k)
+    size = _sift(keys, ids, size, k, beyond(key, 2 * margin))
     if 2 * size > keys.shape[0] - PANELS * LANES + k:
         key = _order(keys, ids, size, k, query, X)
-        margin = _margin(X.shape[1], key)
-        limit, size = key + margin, k
-    return size, limit, margin
+        margin, size = _margin(X.shape[1], key), k
+    return size, beyond(key, margin), margin
 
 
 @part
@@ -173,7 +186,7 @@ def finish(keys, ids, size, k, margin, query, X, indices, distances):  # type: i
     if size < k:
         indices[0] = -1
         return
-    _order(keys, ids, _sift(keys, ids, size, k, select(keys, ids, size, k) + 2 * margin), k, query, X)
+    _order(keys, ids, _sift(keys, ids, size, k, beyond(select(keys, ids, size, k), 2 * margin)), k, query, X)
     indices[:], distances[:] = ids[:k], 2 * keys[:k]
 
 
@@ -236,7 +249,7 @@ def _scan(start, stop, queries, names, probes, every, panels, X, indices, distan
                         keys[q * width + lane] = norms[panel * LANES + lane]
                 products(flat, 0, values, panel * columns * LANES, columns, keys, 0)
                 for q in range(QUERIES):
-                    limit = min(limits[q] + wide[q], LIMIT)
+                    limit = min(beyond(limits[q], wide[q]), LIMIT)
                     size = keep(keys, places, panel, q, names[first + q], limit, halves[q], best[q], ids[q], sizes[q])
                     if size > sizes[q]:
                         sizes[q], margins[q] = size, max(margins[q], wide[q])
