@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gpu_pipeline import InputError
+from gpu_pipeline.errors import Unavailable
 from gpu_pipeline.scale.cluster import Team, Where, team
 from gpu_pipeline.scale.source import Partition
 
@@ -75,3 +76,15 @@ def test_a_partition_that_kills_its_workers_is_named(workers: Team) -> None:
         workers.each("killing", die, PARTITIONS)
     # And the team goes on.
     assert workers.each("after", squared, PARTITIONS, 0) == [0, 1, 4, 9, 16, 25]
+
+
+def test_a_cluster_that_ended_between_two_steps_is_said_to_be_gone() -> None:
+    dask, distributed = (pytest.importorskip(name) for name in ("dask", "distributed"))
+    waits = dask.config.set({"distributed.comm.timeouts.connect": "1s"})
+    options = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
+    with waits, distributed.LocalCluster(**options) as cluster, distributed.Client(cluster.scheduler_address) as client:
+        left = Team(client, 1, "", NOTES.append)
+        assert left.each("before", squared, PARTITIONS, 0) == [0, 1, 4, 9, 16, 25]
+        cluster.close()
+        with pytest.raises(Unavailable, match="the Dask cluster is gone: start the same command"):
+            left.each("after", squared, PARTITIONS, 0)

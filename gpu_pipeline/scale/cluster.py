@@ -165,7 +165,10 @@ class Team:
             raise _GONE from None
 
     def _workers(self) -> set[str]:
-        return set(self.client.nthreads())  # asked anew, where `scheduler_info` may answer from what it keeps
+        try:
+            return set(self.client.nthreads())  # asked anew, where `scheduler_info` may answer from what it keeps
+        except (OSError, AttributeError):  # a client that has lost its scheduler has None in its place
+            raise _GONE from None
 
     def _lost(self, seen: set[str]) -> set[str]:
         """Say how many workers went; those that there are now."""
