@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import tracemalloc
 from types import ModuleType
 from typing import Any
 
@@ -148,6 +149,17 @@ def test_pca_of_equal_rows_explains_nothing(name: str) -> None:
     output = work("pca", engine, np.full((50, 7), 0.3, np.float32))
     assert output.facts["explained_variance_ratio"] == pytest.approx(0, abs=1e-6)
     assert np.abs(arrays(engine, output)[0]).max() < 1e-5
+
+
+def test_pca_of_more_columns_than_rows_copies_them_once() -> None:
+    engine, X = load("scikit_learn"), np.random.default_rng(0).normal(size=(500, 4_000)).astype(np.float32)
+    before = X.copy()
+    tracemalloc.start()
+    engine.pca(X, methods.PCA(n_components=5), 0, silent)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 1.5 * X.nbytes
+    np.testing.assert_array_equal(X, before)
 
 
 @pytest.mark.parametrize("name", ENGINES["pca"])

@@ -12,11 +12,9 @@ from sklearn import neighbors as nearest
 from .. import methods
 from ..errors import Unavailable, Unsupported
 from . import Output, Report, threads
+from .mesh import EXACT_COLUMNS
 
 DEVICE = "cpu"
-
-EXACT_COLUMNS = 2_000
-"""Up to so many columns PCA solves the covariance matrix exactly; beyond, scikit-learn chooses."""
 
 
 def check() -> None:
@@ -46,8 +44,10 @@ def sync() -> None:
 
 
 def pca(X: np.ndarray, settings: methods.PCA, seed: int, report: Report) -> Output:
+    # Beyond so many columns scikit-learn chooses.
     solver = "covariance_eigh" if X.shape[1] <= min(EXACT_COLUMNS, len(X)) else "auto"
-    model = decomposition.PCA(settings.n_components, svd_solver=solver, random_state=seed)
+    # The rows less their mean are a copy already.
+    model = decomposition.PCA(settings.n_components, copy=False, svd_solver=solver, random_state=seed)
     # In float32 it takes the covariance of rows far from zero for nothing but their mean.
     mean = X.mean(axis=0, dtype=np.float64).astype(np.float32)
     with np.errstate(invalid="ignore"):  # the share of no variance
