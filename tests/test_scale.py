@@ -193,6 +193,9 @@ def test_only_a_full_disk_is_called_one(tmp_path: Path) -> None:
         raise TimeoutError("it did not start")
     with pytest.raises(InputError, match="free some space"), kept.only_process(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")
+    gone = tmp_path / "gone.npy"
+    with pytest.raises(InputError, match=f"{gone} cannot be read .* .No such file"), kept.only_process(tmp_path):
+        gone.read_bytes()
 
 
 def test_a_folder_of_work_is_removed_whole(tmp_path: Path) -> None:

@@ -41,6 +41,9 @@ ENGINES: dict[str, tuple[str, ...]] = {
 UNVERIFIED = frozenset({"mesh_cuda"})
 """Engines that no GPU has verified yet (docs/gpu-unverified.md): who names one gets it, "auto" does not choose it."""
 
+EXACT_COLUMNS = 2_000
+"""Columns up to which engines take principal axes from the covariance; its cost grows with their square and cube."""
+
 NAMES = tuple(dict.fromkeys(name for names in ENGINES.values() for name in names))
 
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from ..errors import Unsupported
 
-_ROWS = 4_096
-"""Rows that are looked at, evenly spread."""
+_ROWS = 1_024
+"""Rows that are looked at at most, evenly spread."""
 
 
 def check_neighbors(xp: Any, X: Any, indices: Any) -> None:
@@ -31,7 +31,7 @@ def check_neighbors(xp: Any, X: Any, indices: Any) -> None:
     Unsupported
         If that is so of more than one row in a hundred. Rows with a copy of themselves as neighbour do not count.
     """
-    rows = xp.arange(0, len(X), max(len(X) // _ROWS, 1))
+    rows = xp.arange(0, len(X), -(-len(X) // _ROWS))
     found = X[rows].astype(np.float64)  # where squares do not overflow
     away = ((found - X[indices[rows, -1]]) ** 2).sum(axis=1)
     reach = xp.sqrt((found**2).sum(axis=1)) + xp.sqrt(away)

@@ -11,8 +11,7 @@ from sklearn import neighbors as nearest
 
 from .. import methods
 from ..errors import Unavailable, Unsupported
-from . import Output, Report, threads
-from .mesh import EXACT_COLUMNS
+from . import EXACT_COLUMNS, Output, Report, threads
 
 DEVICE = "cpu"
 

@@ -111,7 +111,7 @@ def only_process(folder: Path) -> Iterator[None]:
     Raises
     ------
     InputError
-        If another process works in it, or it cannot be written.
+        If another process works in it, it cannot be written, or a file could not be read or written within.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -134,9 +134,14 @@ def only_process(folder: Path) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            if error.errno not in _NO_ROOM:
+            if error.errno in _NO_ROOM:
+                raise _unwritable(folder, error) from None
+            if error.filename is None:
                 raise
-            raise _unwritable(folder, error) from None
+            raise InputError(
+                f"{error.filename} cannot be read or written ({error.strerror}): see to that and start the same "
+                "command, which goes on where it was."
+            ) from None
 
 
 def _unwritable(folder: Path, error: OSError) -> InputError:

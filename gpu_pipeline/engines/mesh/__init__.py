@@ -15,7 +15,7 @@ import numpy as np
 
 from ... import methods
 from ...errors import InputError, Unavailable
-from .. import Output, Progress, Report, silent, threads
+from .. import EXACT_COLUMNS, Output, Progress, Report, silent, threads
 
 DEVICE = "cpu"
 
@@ -24,9 +24,6 @@ KL_ROWS = 10_000
 
 FORCE_ROWS = 256
 """Rows that the error of the force is measured on."""
-
-EXACT_COLUMNS = 2_000
-"""Columns up to which principal axes come from the covariance; its cost grows with their square and cube."""
 
 _EVERY = 50  # Iterations between two reports.
 _SETTLING = 0.2  # Share of the iterations, the last, for which `Optimization.refine`.

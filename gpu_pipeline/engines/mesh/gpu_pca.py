@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import EXACT_COLUMNS
 from ..columns import means
-from . import EXACT_COLUMNS
 from .gpu_device import Device
 
 _BLOCK = 2**24  # Values that are centred at a time in float64.
