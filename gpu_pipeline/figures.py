@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from . import times
+
 WHOLE = 1e15
 """Below it a number's whole part is written out: it is more often a time or an id than a size."""
 
@@ -37,6 +39,11 @@ def short(number: float, span: float, digits: int) -> str:
     return f"{number:.{min(digits, 17)}g}"
 
 
+def written(time: bool, number: float, span: float, digits: int) -> str:
+    """A number or a time of a quantity's column, for reading; parameters as of `short`."""
+    return times.written(number, span) if time else short(number, span, digits)
+
+
 def rounded(number: float, span: float, digits: int) -> float:
     """A number to so many digits of a span; as it is if the span is nothing."""
     return round(number, digits - 1 - _magnitude(span)) if 0 < span < math.inf else number
@@ -50,7 +57,7 @@ def text_of(value: Any) -> str:
         return "-"
     if isinstance(value, float | np.floating):
         return short(float(value), abs(float(value)), 4)
-    return str(value)
+    return times.name(value)
 
 
 def _magnitude(number: float) -> int:

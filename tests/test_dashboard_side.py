@@ -169,6 +169,23 @@ def test_seconds_since_1970_can_be_filtered(browser: Browser, tmp_path: Path) ->
         server.close()
 
 
+def test_a_handle_over_times_says_dates(browser: Browser, tmp_path: Path) -> None:
+    days = pd.date_range("2020-01-01", periods=1_001)
+    pd.DataFrame({"x": np.arange(1_001.0), "y": 0.0, "when": days}).to_parquet(tmp_path / "days.parquet")
+    server = Server(tmp_path / "stderr", "--out", str(tmp_path / "runs"), str(tmp_path / "days.parquet"))
+    try:
+        for page in _page(browser, server.url):
+            drag(page, "when", 1 / 2)
+            passing = page.locator("[data-passing]")
+            passing.wait_for()
+            top = page.locator("[data-key=to-when]").input_value()
+            assert re.fullmatch(r"2021-\d\d-\d\d", top)
+            # The day that is named is within.
+            assert passing.inner_text() == str(np.count_nonzero(days <= top))
+    finally:
+        server.close()
+
+
 def test_compared_clusters_are_matched(page: Page) -> None:
     tab(page, "compare")
     page.locator("[data-key=other]").select_option(index=1)

@@ -212,7 +212,7 @@ def test_a_step_keeps_what_is_in_both() -> None:
     assert mask is not None
     assert mask.tolist() == [False, True, True, False]
     for column in ("label", "nothing"):
-        with pytest.raises(InputError, match="of numbers to limit"):
+        with pytest.raises(InputError, match="of numbers or times to limit"):
             opened.matching(Step("new", "within", pairs=((column, "0~1"),)))
 
 
@@ -527,7 +527,7 @@ def test_a_filter_is_a_range_that_all_of_it_takes_away(session: Session) -> None
     html = views.look(session.choice, session.opened, [], "", None, session.visible, session.sought)
     assert f"<span data-passing>{(recall <= 0.25).sum()}</span> of 300 points pass" in html
     session.act("limit", {"column": "neighbor_recall", "low": "0.5", "high": "0.25"})
-    assert "smaller number first" in session.error
+    assert "smaller one first" in session.error
     assert len(session.choice.limits) == 1
     session.act("limit", {"column": "neighbor_recall", "low": "", "high": ""})
     assert session.visible is None

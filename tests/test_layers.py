@@ -32,6 +32,7 @@ LAYERS = (
     ("affinities", "drafts", "shearing"),
     ("contingency", "nearness"),
     ("compiling", "errors", "figures", "methods", "timing"),
+    ("times",),
 )
 """Modules and packages, the highest first: each may import from lower lines, and a package from itself."""
 

@@ -99,15 +99,16 @@ def table(n: int, dtype: type = np.float32, seed: int = 0) -> pd.DataFrame:
     label = rng.integers(0, 7, n)
     x, y = (rng.normal(scale=3, size=(2, n)) + 20 * np.array([np.cos(label), np.sin(label)])).astype(dtype)
     quality = np.where(rng.random(n) < 0.1, np.nan, rng.normal(size=n)).astype(np.float32)
-    return pd.DataFrame({"x": x, "y": y, "label": label, "quality": quality, "misfit": label == 3})
+    when = pd.Timestamp("2024-05-01") + pd.to_timedelta(np.where(rng.random(n) < 0.1, np.nan, rng.random(n)), unit="h")
+    return pd.DataFrame({"x": x, "y": y, "label": label, "quality": quality, "misfit": label == 3, "when": when})
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("colour", ["label", "quality", "misfit", "density"])
+@pytest.mark.parametrize("colour", ["label", "quality", "misfit", "when", "density"])
 def test_counts_sums_and_key_are_those_of_the_cpu(device: Any, colour: str, dtype: type) -> None:
     points = table(20_000, dtype)
     (layer,), there_ = prepare(points, colour=colour), device_table.prepare(device, columns(device, points), colour)
-    for name in ("column", "kind", "names", "counts", "unmeasured"):
+    for name in ("column", "kind", "names", "counts", "unmeasured", "time"):
         assert getattr(there_.key, name) == getattr(layer.key, name), name
     np.testing.assert_array_equal(there_.key.colours, layer.key.colours)
     assert there_.key.limits == pytest.approx(layer.key.limits, rel=1e-6)

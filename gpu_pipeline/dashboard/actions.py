@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
+from .. import times
 from ..errors import InputError
-from ..figures import short
 from .filters import histogram, numbers
 from .paint import is_colour
 from .state import MODES, TABS, How, Pairs, Step, pairs_from_text
 
 if TYPE_CHECKING:
+    from .opened import Opened
     from .session import Session
 
 MOVED = 0.9
@@ -111,17 +112,20 @@ def _limit(session: Session, value: Any) -> None:
         return
     column = str(value.get("column"))
     if column not in numbers(session.opened):
-        raise InputError("that column holds no numbers to filter by: choose another.")
+        raise InputError("that column holds no numbers or times to filter by: choose another.")
     spread = histogram(session.opened, column)
     ends = {"low": spread.low, "high": spread.high}
     before = next((limit[1:] for limit in session.choice.limits if limit[0] == column), tuple(ends.values()))
     # Only what was changed comes: the other end is shown with fewer digits than it has.
     low, high = (
-        _number(value[end], ends[end]) if end in value else kept for end, kept in zip(ends, before, strict=True)
+        _end(session.opened, column, end, value[end], ends[end]) if end in value else kept
+        for end, kept in zip(ends, before, strict=True)
     )
     if low > high:
-        said = " to ".join(short(number, spread.high - spread.low, 6) for number in (low, high))
-        raise InputError(f"from {said} is nothing: give the smaller number first.")
+        said = " to ".join(
+            session.opened.written(column, number, spread.high - spread.low, 6) for number in (low, high)
+        )
+        raise InputError(f"from {said} is nothing: give the smaller one first.")
     session.sought = column
     _unlimit(session, column)
     # All of it is no filter: points without a value are then in colour again.
@@ -183,6 +187,17 @@ def _point(session: Session, value: Any) -> None:
 
 def _release(session: Session, value: Any) -> None:
     session.choice.point = -1
+
+
+def _end(opened: Opened, column: str, end: str, value: Any, otherwise: float) -> float:
+    """One end of a filter from what was typed: "to 2024-05" is to the end of that month."""
+    text = str(value or "").strip()
+    if not text or not times.is_time(opened.points[column]):
+        return _number(value, otherwise)
+    found = times.read(text)
+    if found is None:
+        raise InputError(f"{text[:40]!r} is not a time: give one such as 2024-05-31 or 2024-05-31 12:30.")
+    return found[end == "high"]
 
 
 def _number(value: Any, otherwise: float) -> float:

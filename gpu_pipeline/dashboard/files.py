@@ -216,7 +216,8 @@ def _column(column: pa.ChunkedArray) -> pd.Series:
         coded = column.dictionary_encode().unify_dictionaries()
         if coded.num_chunks and len(coded.chunk(0).dictionary) <= MOST_CATEGORIES:
             column = coded
-    series: pd.Series = column.to_pandas(types_mapper=_nullable if column.null_count else None)
+    mapper = _nullable if column.null_count else None
+    series: pd.Series = column.to_pandas(types_mapper=mapper, date_as_object=False)
     return series
 
 

@@ -1,11 +1,11 @@
-"""Filters by columns of numbers: which there are, how their values are spread, and how the page shows them."""
+"""Filters by columns of numbers or times: which there are, how their values are spread, and how the page shows them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from ..figures import short
+from .. import times
 from ..render.key import is_quantity
 from .opened import NOT_COLOURS, Opened
 from .state import Limit
@@ -52,10 +52,18 @@ def sliders(opened: Opened, limits: Sequence[Limit], sought: str) -> list[dict[s
 def _slider(opened: Opened, column: str, limit: tuple[float, float] | None) -> dict[str, Any]:
     whole = histogram(opened, column)
     low, high = limit or (whole.low, whole.high)
-    width = whole.high - whole.low
+    width, time = whole.high - whole.low, times.is_time(opened.points[column])
+
+    def text(number: float, digits: int) -> str:
+        return opened.written(column, number, width, digits)
+
+    def end(number: float, last: bool) -> str:
+        return times.shortest(number, last) if time else text(number, 6)
+
     inside = [whole.low + (i + 0.5) / BINS * width for i in range(BINS)]
     return {
         "column": column,
+        "time": time,
         "name": column.replace("_", " "),
         "least": whole.low,
         "most": whole.high,
@@ -64,11 +72,11 @@ def _slider(opened: Opened, column: str, limit: tuple[float, float] | None) -> d
         "low": min(max(low, whole.low), whole.high),
         "high": min(max(high, whole.low), whole.high),
         "set": limit is not None,
-        "from": short(low, width, 6) if limit and low > whole.low else "",
-        "to": short(high, width, 6) if limit and high < whole.high else "",
+        "from": end(low, False) if limit and low > whole.low else "",
+        "to": end(high, True) if limit and high < whole.high else "",
         "bars": _bars(whole.counts, [low <= value <= high for value in inside] if limit else None),
         "rest": _bars(whole.counts),
-        "ends": (short(whole.low, width, 4), short(whole.high, width, 4)),
+        "ends": (text(whole.low, 4), text(whole.high, 4)),
     }
 
 

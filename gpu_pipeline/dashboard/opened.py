@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from .. import times
 from ..errors import InputError, unknown_name
+from ..figures import written
 from ..record import Run
 from ..render import Key, Layer, Order, arrange, order, prepare
 from .coding import codes_of
@@ -149,11 +151,17 @@ class Opened:
         return len(key.names) - 1 if self.part(("absent", column), self.points[column].isna().any) else -1
 
     def quantity(self, column: str) -> np.ndarray:
-        """A column of numbers as floating ones, (n,); NaN where there is none."""
+        """A column of numbers as floating ones, or of times in seconds, (n,); NaN where there is none."""
         values = self.points[column]
+        if times.is_time(values):
+            return self.part(("quantity", column), lambda: times.seconds(values))
         if values.dtype in (np.float32, np.float64):
             return values.to_numpy()
         return self.part(("quantity", column), lambda: values.to_numpy(dtype=np.float64, na_value=np.nan))
+
+    def written(self, column: str, value: float, span: float, digits: int) -> str:
+        """A value of a column's quantity, for reading; see `figures.short`."""
+        return written(times.is_time(self.points[column]), value, span, digits)
 
     def moments(self, column: str) -> Moments:
         """Mean and standard deviation of a column of numbers over all points."""
@@ -204,10 +212,11 @@ class Opened:
             If there is no such column, or it holds no numbers.
         """
         column, low, high = limit
-        if column not in self.points or not pd.api.types.is_numeric_dtype(self.points[column]):
-            raise InputError(f"there is no column {column[:80]!r} of numbers to limit: name another.")
-        values = self.quantity(column)
-        return np.asarray((values >= low) & (values <= high))
+        values = self.points.get(column)
+        if values is None or not (pd.api.types.is_numeric_dtype(values) or times.is_time(values)):
+            raise InputError(f"there is no column {column[:80]!r} of numbers or times to limit: name another.")
+        quantity = self.quantity(column)
+        return np.asarray((quantity >= low) & (quantity <= high))
 
     def votes(self) -> Votes:
         """What the neighbours of each point on the map say about its label; see `vote`.

@@ -97,6 +97,11 @@ export function render({ model, el }) {
     node.timer = setTimeout(() => { node.textContent = node.dataset.name; }, 2000);
   };
   const field = (range, end) => range.querySelector(`[data-end=${end}]:not([type=range])`);
+  // Seconds as a time, to a hundredth of the track or finer.
+  const timed = (seconds, span) => {
+    const letters = [[86400, 10], [60, 16], [1, 19]].find(([unit]) => 100 * unit <= span)?.[1] ?? 23;
+    return new Date(1000 * seconds).toISOString().slice(0, letters).replace("T", " ");
+  };
   const send = (node, value) => {
     flush();
     model.send_msg({ do: node.dataset.do, value });
@@ -149,7 +154,8 @@ export function render({ model, el }) {
     const step = 10 ** (Math.floor(Math.log10(handle.max - handle.min)) - 3);
     const near = Number((Math.round(handle.valueAsNumber / step) * step).toPrecision(15));
     const kept = handle === low ? Math.min(near, high.valueAsNumber) : Math.max(near, low.valueAsNumber);
-    field(range, handle.dataset.end).value = handle.valueAsNumber === Number(end) ? "" : kept;
+    const shown = "time" in range.dataset ? timed(handle.valueAsNumber, handle.max - handle.min) : kept;
+    field(range, handle.dataset.end).value = handle.valueAsNumber === Number(end) ? "" : shown;
   });
   root.addEventListener("submit", (event) => {
     event.preventDefault();

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .. import times
 from ..errors import InputError
 
 LONGEST = 500
 """Characters of a search at most."""
 
 _BOUND = re.compile(r"(.+?)\s*(<=|>=|<|>)\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)", re.IGNORECASE)
+_TIME_BOUND = re.compile(r"(.+?)\s*(<=|>=|<|>)\s*(-?\d{4}[-\d:. T]*)")
 _BOUNDS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 _ROWS = re.compile(r"\d{1,19}(?:\s*-\s*\d{1,19})?")
 
@@ -24,7 +26,8 @@ def found(points: pd.DataFrame, text: str) -> np.ndarray:
     """The points that a search finds, (n,) bool; at least one.
 
     `17, 42, 100-120` are rows by their numbers; `label=4` or `cluster 7` is a class of the column `label` or `cluster`;
-    `column=value` a value of any other column; `column<0.2` (also `<=`, `>`, `>=`) its numbers on one side; several of
+    `column=value` a value of any other column; `column<0.2` (also `<=`, `>`, `>=`) its numbers on one side, and
+    `column>=2024-05` its times; `column=2024-05` those in that month; several of
     these with `and` between have all to be true; anything else is looked for in all columns of text. Letters are as
     good as capitals, and no sign has a meaning of its own.
 
@@ -96,6 +99,11 @@ def _true(points: pd.DataFrame, text: str) -> np.ndarray | None:
     column = _named(points, bound[1]) if bound else None
     if bound and column is not None and _is_number(points[column]):
         return _is_so(points[column], _BOUNDS[bound[2]], bound[3])
+    bound = _TIME_BOUND.fullmatch(text)
+    column = _named(points, bound[1]) if bound else None
+    if bound and column is not None and times.is_time(points[column]) and (ends := times.read(bound[3])):
+        # After a month begins with the next one, and up to it includes all of it.
+        return np.asarray(_BOUNDS[bound[2]](times.seconds(points[column]), ends[bound[2] in ("<=", ">")]))
     name = _column(points, text)
     return None if name is None else _equal(points[name[0]], name[1])
 
@@ -136,6 +144,9 @@ def _equal(values: pd.Series, text: str) -> np.ndarray:
             return _is_so(values, operator.eq, text)
         except ValueError:
             return np.zeros(len(values), bool)
+    if times.is_time(values) and (ends := times.read(text)):
+        found = times.seconds(values)
+        return np.asarray((found >= ends[0]) & (found <= ends[1]))
     return _by_value(values, lambda value: value.casefold() == text.casefold())
 
 

@@ -92,7 +92,7 @@ def _value(opened: Opened, colour: str, place: int) -> str:
     if key.kind == "classes":
         return key.names[int(opened.codes(colour)[0][place])]
     value = opened.points[colour].iloc[place]
-    return text_of(value) if not pd.isna(value) and np.isfinite(value) else "not measured"
+    return text_of(value) if not pd.isna(value) and (key.time or np.isfinite(value)) else "not measured"
 
 
 def _counted(opened: Opened, colour: str, near: np.ndarray) -> str:

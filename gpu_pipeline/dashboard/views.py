@@ -14,7 +14,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
-from ..figures import short
+from ..figures import written
 from ..render import Key, shown_key
 from ..render.palette import DENSITY, QUANTITY
 from .filters import numbers, sliders
@@ -251,7 +251,7 @@ def _ticks(key: Key) -> tuple[str, ...]:
     low, high = key.limits
     if key.kind == "density":
         return "few points", "many"
-    return tuple(short(low + t * (high - low), high - low, 3) for t in (0, 0.5, 1))
+    return tuple(written(key.time, low + t * (high - low), high - low, 3) for t in (0, 0.5, 1))
 
 
 def _ramp(key: Key) -> list[str]:

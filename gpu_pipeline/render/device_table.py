@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from .. import times
 from ..engines.failure import guarded
 from ..errors import InputError, unknown_name
 from .device import Device, DeviceLayer
@@ -45,15 +47,18 @@ def prepare(device: Device, table: Mapping[str, Any], colour: str) -> DeviceLaye
         return DeviceLayer(device, {**frame, "ink": xp.zeros(n, np.int8)}, Key(colour, "density"), 1)
     if colour not in table:
         raise unknown_name("column to colour by", colour, [*map(str, table), "density"])
+    when = _times(table[colour])
+    if when is not None and is_quantity(when, colour):
+        return _quantity(device, frame, xp.asarray(times.seconds(when)), Key(colour, "quantity", time=True))
     numbers = _numbers(device, table[colour])
     if numbers is None:
         codes, found = _codes_of(device, table[colour])
     elif numbers.dtype.kind == "f" and (colour not in CLASS_COLUMNS or _any_fraction(xp, numbers)):
-        return _quantity(device, frame, numbers, colour)
+        return _quantity(device, frame, numbers, Key(colour, "quantity"))
     else:
         codes, found = _distinct(device, numbers)
         if is_quantity(found, colour):
-            return _quantity(device, frame, numbers, colour)
+            return _quantity(device, frame, numbers, Key(colour, "quantity"))
     return _classes(device, frame, codes, found, colour)
 
 
@@ -139,11 +144,18 @@ def _codes_of(device: Device, column: Any) -> tuple[Any, pd.Series]:
     return device.xp.asarray(here), pd.Series(found)
 
 
-def _quantity(device: Device, frame: dict[str, Any], numbers: Any, column: str) -> DeviceLayer:
+def _times(column: Any) -> pd.Series | None:
+    """A column of times on the host, where they are few bytes beside the points; None if it holds none."""
+    if getattr(getattr(column, "dtype", None), "kind", "") != "M":
+        return None
+    return column.to_pandas() if hasattr(column, "to_pandas") else pd.Series(column)
+
+
+def _quantity(device: Device, frame: dict[str, Any], numbers: Any, key: Key) -> DeviceLayer:
     xp = device.xp
     values, limits, base = on_ramp(numbers.astype, numbers.dtype == np.float32, xp)
     measured = xp.isfinite(values)
-    key = Key(column, "quantity", limits=limits, unmeasured=int((~measured).sum()), base=base)
+    key = replace(key, limits=limits, base=base, unmeasured=int((~measured).sum()))
     frame |= {"ink": (~measured).astype(np.int8), "value": xp.where(measured, values, np.float32(0))}
     return DeviceLayer(device, frame, key, 2)
 

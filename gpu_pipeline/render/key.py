@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from .. import times
 from .palette import ALARM, CALM, MISSING, class_colours, rgb
 
 MOST_INKS = 64
@@ -41,6 +42,8 @@ class Key:
         Points without a value of the quantity.
     base
         What is taken off the values that are drawn: as 32 bits large ones that lie close together would be the same.
+    time
+        Whether the quantity is a time, as `times.seconds` has it.
     """
 
     column: str
@@ -51,14 +54,16 @@ class Key:
     limits: tuple[float, float] = (0.0, 1.0)
     unmeasured: int = 0
     base: float = 0.0
+    time: bool = False
 
 
 def is_quantity(values: pd.Series, colour: str) -> bool:
     """Whether a column of that name holds a quantity, or else classes."""
+    time = times.is_time(values)
     numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
-    if not numeric:
+    if not numeric and not time:
         return False
-    if pd.api.types.is_integer_dtype(values):
+    if time or pd.api.types.is_integer_dtype(values):
         return colour not in CLASS_COLUMNS and values.nunique() > MOST_INKS
     # Whole numbers become floating where one is missing: they are still classes in a class column.
     return colour not in CLASS_COLUMNS or bool((values.dropna() % 1 != 0).any())
@@ -106,7 +111,7 @@ def classes_of(values: pd.Series, column: str) -> tuple[np.ndarray, tuple[str, .
     rank = np.empty(len(found) + 1, np.int64)
     rank[order] = np.arange(len(found))
     rank[-1] = len(found)  # where factorize found no value, its code is -1
-    names = [MISFIT_NAMES[bool(found[i])] if column == "misfit" else _name(found[i]) for i in order]
+    names = [MISFIT_NAMES[bool(found[i])] if column == "misfit" else name_of(found[i]) for i in order]
     colours = rgb([ALARM if found[i] else CALM for i in order]) if column == "misfit" else class_colours(len(found))
     if (codes < 0).any():
         names.append(f"no {column}")
@@ -123,8 +128,9 @@ def _sort_key(found: Sequence[Any]) -> Callable[[int], Any]:
     return lambda i: str(found[i])
 
 
-def _name(value: Any) -> str:
-    return str(int(value)) if isinstance(value, (float, np.floating)) and value % 1 == 0 else str(value)
+def name_of(value: Any) -> str:
+    """The name of the class that a value stands for."""
+    return str(int(value)) if isinstance(value, (float, np.floating)) and value % 1 == 0 else times.name(value)
 
 
 def class_key(column: str, names: tuple[str, ...], colours: np.ndarray, counts: np.ndarray) -> tuple[Key, int]:

@@ -9,6 +9,7 @@ from typing import Any, overload
 import numpy as np
 import pandas as pd
 
+from .. import times
 from ..errors import InputError, unknown_name
 from . import device, device_table
 from .counting import mark_out
@@ -70,7 +71,7 @@ def prepare(*tables: Table, colour: str) -> list[Layer] | list[DeviceLayer]:
         on a GPU (CuPy, cuDF) is prepared and counted there.
     colour
         "label", "cluster" and "misfit" are classes, as is any column of strings, booleans or at most 64
-        different whole numbers; other numbers are a quantity.
+        different whole numbers or times; other numbers and times are a quantity.
 
     Raises
     ------
@@ -103,9 +104,10 @@ def _prepare(tables: list[pd.DataFrame], colour: str) -> list[Layer]:
     sizes = np.cumsum([len(frame) for frame in frames])[:-1]
     values = pd.concat([table[colour] for table in tables], ignore_index=True)
     if is_quantity(values, colour):
-        number, limits, base = _numbers(values)
-        parts = np.split(number, sizes)
-        return [_quantity(frame, part, colour, limits, base) for frame, part in zip(frames, parts, strict=True)]
+        time = times.is_time(values)
+        number, limits, base = _numbers(pd.Series(times.seconds(values)) if time else values)
+        key = Key(colour, "quantity", limits=limits, base=base, time=time)
+        return [_quantity(frame, part, key) for frame, part in zip(frames, np.split(number, sizes), strict=True)]
     codes, names, colours = classes_of(values, colour)
     return [_class_layer(f, c, colour, names, colours) for f, c in zip(frames, np.split(codes, sizes), strict=True)]
 
@@ -205,11 +207,11 @@ def _numbers(values: pd.Series) -> tuple[np.ndarray, tuple[float, float], float]
     return on_ramp(as_type, values.dtype == np.float32)
 
 
-def _quantity(frame: pd.DataFrame, values: np.ndarray, column: str, limits: tuple[float, float], base: float) -> Layer:
+def _quantity(frame: pd.DataFrame, values: np.ndarray, key: Key) -> Layer:
     unmeasured = ~np.isfinite(values)
     frame["ink"] = _inks(unmeasured.astype(np.int8), 2)
     frame["value"] = np.where(unmeasured, np.float32(0), values)
-    return Layer(frame, Key(column, "quantity", limits=limits, unmeasured=int(unmeasured.sum()), base=base))
+    return Layer(frame, replace(key, unmeasured=int(unmeasured.sum())))
 
 
 def _class_layer(

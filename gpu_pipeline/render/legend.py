@@ -8,11 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
+from .. import times
 from ..figures import short
 from .key import Key
 from .names import Box
 from .palette import DENSITY, MISSING, QUANTITY, QUIET, RULE, TEXT, rgb
 from .text import clean, cut, font, width
+
+TICK_STEPS = 20
+"""Steps of a ramp that its ticks tell apart where they are times."""
 
 
 @dataclass(frozen=True)
@@ -145,9 +149,14 @@ def _of_quantity(keys: Sequence[Key], heading: str) -> Legend:
     unmeasured = np.array([key.unmeasured for key in keys])
     rows = (Row("not measured", _count(unmeasured), _colour(rgb([MISSING])[0])),) if unmeasured.any() else ()
     if low == high:
-        return Legend(heading, rows, ramp=QUANTITY, ticks=((0.5, short(low, abs(low), 2)),))
-    ticks = tuple((place, short(low + place * (high - low), high - low, 2)) for place in (0.0, 0.25, 0.5, 0.75, 1.0))
+        return Legend(heading, rows, ramp=QUANTITY, ticks=((0.5, _tick(keys[0], low)),))
+    ticks = tuple((place, _tick(keys[0], low + place * (high - low))) for place in (0.0, 0.25, 0.5, 0.75, 1.0))
     return Legend(heading, rows, ramp=QUANTITY, ticks=ticks, note="1st to 99th percentile")
+
+
+def _tick(key: Key, value: float) -> str:
+    low, high = key.limits
+    return times.written(value, high - low, TICK_STEPS) if key.time else short(value, high - low or abs(low), 2)
 
 
 def _gap(row: Row, size: int) -> int:

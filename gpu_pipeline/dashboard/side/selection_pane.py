@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...figures import short
+from ... import times
 from ...scoring import NEIGHBORS, VOTERS
-from ..filters import numbers
+from ..filters import histogram, numbers
 from ..opened import NOT_COLOURS, Opened
 from ..paint import Paint, painted
 from ..state import Step
@@ -170,18 +170,22 @@ def _sheet(opened: Opened, mask: np.ndarray, seed: int) -> dict[str, Any] | None
 def _statistics(opened: Opened, mask: np.ndarray) -> list[dict[str, str]]:
     lines = []
     for found in against_rest(opened, mask)[:STATISTICS]:
-        inside, outside = (_mean(found, value) for value in (found.inside, found.outside))
+        inside, outside = (_mean(opened, found, value) for value in (found.inside, found.outside))
         name = found.column.replace("_", " ") + ("" if found.name is None else f" {found.name}")
         effect = "-" if found.effect is None else f"{found.effect:+.2f} sd"
         lines.append({"name": name, "inside": inside, "outside": outside, "effect": effect})
     return lines
 
 
-def _mean(found: Difference, value: float | None) -> str:
+def _mean(opened: Opened, found: Difference, value: float | None) -> str:
     """A mean of a quantity, or the share of a class."""
     if value is None:
         return "-"
-    return short(value, abs(value), 3) if found.name is None else f"{value:.1%}"
+    if found.name is not None:
+        return f"{value:.1%}"
+    whole = histogram(opened, found.column)
+    span = whole.high - whole.low if times.is_time(opened.points[found.column]) else abs(value)
+    return opened.written(found.column, value, span, 3)
 
 
 def against_rest(opened: Opened, mask: np.ndarray) -> list[Difference]:
