@@ -329,3 +329,52 @@ def test_columns_of_a_table_have_names_and_those_of_an_array_do_not(tmp_path: Pa
     assert load(str(saved(tmp_path, np.arange(6).reshape(2, 3)))).columns is None
     names = ("T.CSV.GZ", "t.parquet", str(tmp_path), "t.npy", "digits", "auto")
     assert [is_table(name) for name in names] == [True, True, True, False, False, False]
+
+
+def arrays(path: Path, values: list[Any], kind: pa.DataType | None = None) -> Path:
+    """A table with a number and an array in each row."""
+    table = pa.table({"id": range(len(values)), "text": ["a"] * len(values), "vector": pa.array(values, kind)})
+    (parquet.write_table if path.suffix == ".parquet" else feather.write_feather)(table, path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.feather"])
+@pytest.mark.parametrize("kind", [pa.list_(pa.float32()), pa.large_list(pa.float64()), pa.list_(pa.float32(), 2)])
+def test_a_column_of_arrays_is_the_features(tmp_path: Path, name: str, kind: pa.DataType) -> None:
+    path = arrays(tmp_path / name, X.tolist(), kind)
+    for columns in (None, ["vector"]):
+        dataset = load(str(path), columns=columns)
+        np.testing.assert_array_equal(dataset.X, X)
+        assert (dataset.X.dtype, dataset.columns) == (kind.value_type.to_pandas_dtype(), None)
+    np.testing.assert_array_equal(load(str(path), sample=2).X, X[load(str(path), sample=2).rows])
+    assert load(str(path), label_column="text").y.tolist() == ["a"] * 4  # type: ignore[union-attr]
+
+
+def test_what_is_left_beside_a_column_of_arrays_is_said(tmp_path: Path) -> None:
+    (note,) = load(str(arrays(tmp_path / "t.parquet", X.tolist()))).notes
+    assert note == "t.parquet: the arrays of the column 'vector' are taken as the features, and id, text left out."
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ([[1.0, 2.0], [3.0], [4.0, 5.0]], "has 1 numbers where the first has 2 in row 1"),
+        ([[1.0, 2.0], None, [4.0, 5.0]], "has no array in row 1"),
+        ([[1.0, 2.0], [3.0, None], [4.0, 5.0]], "1 NaN or infinite value, the first in row 1"),
+        ([[], [], []], "has no numbers in row 0"),
+    ],
+)
+def test_arrays_that_are_not_whole(tmp_path: Path, values: list[Any], says: str) -> None:
+    refused(says, arrays(tmp_path / "t.parquet", values, pa.list_(pa.float64())))
+
+
+def test_arrays_that_cannot_be_features(tmp_path: Path) -> None:
+    path = arrays(tmp_path / "t.parquet", [[1.0, 2.0]] * 3)
+    refused("name it alone", path, columns=["vector", "id"])
+    refused("holds lists of any length, which are not read in parts", tmp_path)
+    refused("holds list<element: string>", arrays(path, [["a"]] * 3), columns=["vector"])
+    long = TABLE.assign(kind="[" + "0.25, " * 100)
+    long.to_csv(tmp_path / "long.csv", index=False)
+    refused("holds text such as '[0.25, 0.25,", tmp_path / "long.csv", columns=["kind"])
+    with pytest.raises(InputError, match=r"\.\.\.' where numbers are expected"):
+        load(str(tmp_path / "long.csv"), columns=["kind"])

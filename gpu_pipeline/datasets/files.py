@@ -5,7 +5,8 @@
   under any name.
 - A folder of Parquet files, or one such file with a column of arrays: see `parts`.
 - The others are tables: one column may hold labels, and the features are the columns named, or else
-  all that hold numbers but an index that pandas wrote. A missing number is read as NaN, which `check` refuses.
+  all that hold numbers but an index that pandas wrote; or the one column of lists of numbers, if there is one.
+  A missing number is read as NaN, which `check` refuses.
 
 Nothing is ever unpickled.
 """

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import InputError, unknown_name
 from .dataset import Dataset, Pick
-from .tables import Columns, choose_features, label_column, matrix
+from .tables import Columns, choose_features, is_array, label_column, matrix
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -239,6 +239,11 @@ def _described(name: str, pieces: tuple[Piece, ...], schema: pa.Schema, wanted: 
         )
     features, notes = choose_features(name, schema, Columns(label, wanted.features))
     types = [schema.field(column).type for column in features]
+    if is_array(types[0]):
+        raise InputError(
+            f"the column {features[0]!r} of {name} holds lists of any length, which are not read in parts: save it as "
+            f"FixedSizeList, as in pa.list_(pa.float32(), 768), or give one file without --landmarks."
+        )
     common = np.result_type(*{np.dtype("f8") if str(t).startswith("decimal") else t.to_pandas_dtype() for t in types})
     return Parts(name, pieces, tuple(features), False, label, len(features), common.str, notes=notes)
 

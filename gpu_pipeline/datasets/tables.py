@@ -46,7 +46,8 @@ def read(path: Path, suffix: str, pick: Pick, wanted: Columns) -> Dataset:
     Raises
     ------
     InputError
-        If it is not such a file, has no rows, or a column is missing, twice there or not of numbers.
+        If it is not such a file, has no rows, or a column is missing, twice there or not of numbers, or of lists
+        that are not equally long.
     """
     opened = TABLES[suffix](path)
     names = opened.schema.names
@@ -66,8 +67,9 @@ def read(path: Path, suffix: str, pick: Pick, wanted: Columns) -> Dataset:
     if len(rows) < total:
         table = table.take(rows)
     y = None if wanted.label is None else label_column(table, wanted.label, rows)
-    said, names = (*opened.notes, *notes), tuple(features)
-    return Dataset(path.stem, matrix(table, features), y, rows, total, notes=said, columns=names)
+    said, arrays = (*opened.notes, *notes), is_array(opened.schema.field(features[0]).type)
+    X = array_matrix(path.name, table[features[0]], features[0], rows) if arrays else matrix(table, features)
+    return Dataset(path.stem, X, y, rows, total, notes=said, columns=None if arrays else tuple(features))
 
 
 def _csv(path: Path) -> Opened:
@@ -142,7 +144,7 @@ def _is_number(text: str) -> bool:
 def choose_features(
     name: str, schema: pa.Schema, wanted: Columns, read: Callable[[list[str]], pa.Table] | None = None
 ) -> tuple[list[str], tuple[str, ...]]:
-    """Names of the columns of features, and what to say about the choice.
+    """Names of the columns of features, or of the one of arrays, and what to say about the choice.
 
     Parameters
     ----------
@@ -173,11 +175,17 @@ def _named_features(
         raise InputError(f"no column of {name} is chosen: name at least one.")
     if wanted.label in features:
         raise InputError(f"the column {wanted.label!r} of {name} cannot be both label and feature: choose one.")
+    arrays = [column for column in features if is_array(schema.field(column).type)]
+    if arrays and len(features) > 1:
+        raise InputError(f"the column {arrays[0]!r} of {name} holds arrays: name it alone, or columns of numbers.")
+    if arrays:
+        return features
     for column in features:
         if not _is_numeric(schema.field(column).type):
             values = [] if read is None else read([column])[column].to_pylist()
             example = next((str(value) for value in values if not _is_number(str(value))), "")
-            such = f"text such as {example!r}" if values else str(schema.field(column).type)
+            text = isinstance(next((value for value in values if value is not None), None), str)
+            such = f"text such as {cut(example)!r}" if text else str(schema.field(column).type)
             raise InputError(
                 f"the column {column!r} of {name} holds {such} where numbers are expected: correct it or leave it out."
             )
@@ -188,6 +196,13 @@ def _all_features(name: str, schema: pa.Schema, label: str | None) -> tuple[list
     """Names of the columns of numbers but the label's, and what to say about them and the others."""
     others = [field for field in schema if field.name != label and not INDEX.fullmatch(field.name)]
     features = [field.name for field in others if _is_numeric(field.type)]
+    arrays = [field.name for field in others if is_array(field.type)]
+    if len(arrays) == 1:
+        left = [field.name for field in others if field.name != arrays[0]]
+        rest = f", and {_listed(left)} left out" if left else ""
+        return arrays, (f"{name}: the arrays of the column {arrays[0]!r} are taken as the features{rest}.",)
+    if arrays:
+        raise InputError(f"{name} has arrays in the columns {_listed(arrays)}: name one of them as the features.")
     if not features:
         raise InputError(f"{name} has no column of numbers for features: its columns are {_listed(schema.names)}.")
     left = [field.name for field in others if not _is_numeric(field.type)]
@@ -214,6 +229,44 @@ def _is_numeric(kind: pa.DataType) -> bool:
     from pyarrow import types
 
     return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_boolean(kind))
+
+
+def is_array(kind: pa.DataType) -> bool:
+    """Whether values of a type are lists of numbers, as pandas writes a column of arrays."""
+    from pyarrow import types
+
+    listed = types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
+    return bool(listed and (types.is_integer(kind.value_type) or types.is_floating(kind.value_type)))
+
+
+def array_matrix(name: str, column: pa.ChunkedArray, said: str, rows: np.ndarray) -> np.ndarray:
+    """A column of lists as (rows, length).
+
+    Raises
+    ------
+    InputError
+        If one is missing, or of another length than the first.
+    """
+    from pyarrow import compute
+
+    lengths = compute.fill_null(compute.list_value_length(column), -1).to_numpy()
+    odd = np.flatnonzero((lengths != lengths[0]) | (lengths < 1))
+    if len(odd):
+        found = lengths[odd[0]]
+        what = (
+            "no array" if found < 0 else f"{found} numbers where the first has {lengths[0]}" if odd[0] else "no numbers"
+        )
+        raise InputError(
+            f"the column {said!r} of {name} has {what} in row {rows[odd[0]]} (counted from 0): give arrays of equal "
+            "length in all rows."
+        )
+    values = compute.list_flatten(column).to_numpy()
+    return np.asarray(values.reshape(len(lengths), -1))
+
+
+def cut(text: str, most: int = 60) -> str:
+    """A text that is not too long for a sentence."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def matrix(table: pa.Table, features: Sequence[str]) -> np.ndarray:
