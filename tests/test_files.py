@@ -378,3 +378,8 @@ def test_arrays_that_cannot_be_features(tmp_path: Path) -> None:
     refused("holds text such as '[0.25, 0.25,", tmp_path / "long.csv", columns=["kind"])
     with pytest.raises(InputError, match=r"\.\.\.' where numbers are expected"):
         load(str(tmp_path / "long.csv"), columns=["kind"])
+
+
+def test_a_missing_number_is_told_by_its_column(tmp_path: Path) -> None:
+    TABLE.assign(b=[2, 4, np.nan, 9]).to_csv(tmp_path / "t.csv", index=False)
+    refused("1 NaN or infinite value, the first in row 2 (counted from 0), column 'b'", tmp_path / "t.csv")

@@ -255,7 +255,7 @@ def _check_labels(dataset: Dataset) -> None:
 
 
 def _check_values(dataset: Dataset, varies: bool) -> None:
-    X, bad, first = dataset.X, 0, -1
+    X, bad, first = dataset.X, 0, ""
     low = high = X[0]
     for block in blocks(X):
         part = X[block]
@@ -263,13 +263,16 @@ def _check_values(dataset: Dataset, varies: bool) -> None:
             wrong = ~np.isfinite(part)
             if wrong.any():
                 if bad == 0:
-                    first = int(dataset.rows[block.start + int(np.argmax(wrong.any(axis=1)))])
+                    at = int(np.argmax(wrong.any(axis=1)))
+                    first = f"row {dataset.rows[block.start + at]} (counted from 0)"
+                    if dataset.columns is not None:
+                        first += f", column {dataset.columns[int(np.argmax(wrong[at]))]!r}"
                 bad += int(wrong.sum())
         low, high = np.minimum(low, part.min(axis=0)), np.maximum(high, part.max(axis=0))
     if bad:
         raise InputError(
-            f"{dataset.name} has {bad} NaN or infinite value{'s' * (bad != 1)}, the first in row {first} (counted from "
-            "0): replace or remove them."
+            f"{dataset.name} has {bad} NaN or infinite value{'s' * (bad != 1)}, the first in {first}: replace or "
+            "remove them."
         )
     if varies and not (low < high).any():
         raise InputError(f"no column of {dataset.name} varies over its {len(X)} rows: give rows that differ.")
