@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from ..errors import InputError, unknown_name
 from . import digits, fetch, files, tables
 from .dataset import Dataset, Pick, check, checked, pick_rows
@@ -25,6 +27,13 @@ DATASETS: dict[str, Callable[[Pick, str | Path | None], Dataset]] = {
     "digits": digits.load,
 }
 """Name -> loader of the chosen rows; "auto" is the first of them, or `digits` where it is not to be had."""
+
+
+_LOOKED_AT = 10_000
+"""Rows in which a column is sought that outweighs all others."""
+
+_OUTWEIGHS = 0.9
+"""Share of the variance above which it does."""
 
 
 def load(
@@ -83,7 +92,7 @@ def load(
         dataset = replace(dataset, image_shape=image_shape)
     dataset = replace(dataset, notes=(*notes, *dataset.notes))
     check(dataset, varies=varies)
-    return dataset
+    return replace(dataset, notes=(*dataset.notes, *_outweighs(dataset))) if varies else dataset
 
 
 def is_table(name: str) -> bool:
@@ -91,6 +100,26 @@ def is_table(name: str) -> bool:
     if name in ("auto", *DATASETS):
         return False
     return name.lower().endswith(tuple(tables.TABLES)) or Path(name).expanduser().is_dir()
+
+
+def _outweighs(dataset: Dataset) -> tuple[str, ...]:
+    """What to say where one column of a table is nearly all that distances are made of, such as an id."""
+    if dataset.columns is None or len(dataset.columns) < 3:
+        return ()
+    step = -(-len(dataset.X) // _LOOKED_AT)
+    # Scaled first, for squares of large values may be infinite.
+    some = dataset.X[::step].astype(np.float64)
+    some = some / max(float(np.abs(some).max()), np.finfo(float).tiny)
+    variance = some.var(axis=0)
+    most = int(np.argmax(variance))
+    share = variance[most] / max(float(variance.sum()), np.finfo(float).tiny)
+    if share <= _OUTWEIGHS:
+        return ()
+    return (
+        f"{dataset.name}: the column {dataset.columns[most]!r} has {share:.1%} of the variance of all "
+        f"{len(dataset.columns)}, which are scaled together, so that the map shows little else: leave it out of the "
+        "columns if it is no feature, or bring all to one scale.",
+    )
 
 
 def _default(data_dir: str | Path | None) -> tuple[str, tuple[str, ...]]:
