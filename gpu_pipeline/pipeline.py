@@ -129,6 +129,8 @@ def run(
         If an engine that the recipe names cannot be used, does not know a setting, or broke.
     """
     recipe = recipe or Recipe()
+    if not isinstance(recipe, Recipe):
+        raise InputError(f"run takes a Recipe, not {type(recipe).__name__}: give one such as Recipe(data='mnist').")
     if recipe.data.landmarks is not None:
         raise InputError("landmarks are taken by gpu_pipeline.scale.run, or on the command line: leave them out here.")
     journal = _Journal(observer or Observer())

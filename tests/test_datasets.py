@@ -443,3 +443,24 @@ def test_importing_loads_nothing_heavy() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=os.getcwd()
     )
     assert not {"sklearn", "scipy", "pandas", "pyarrow", "pooch", "requests"} & set(loaded.stdout.split())
+
+
+def test_a_data_set_of_ones_own() -> None:
+    X = np.arange(6.0).reshape(3, 2)
+    for some, columns in ((X, None), (X.tolist(), None), (pd.DataFrame(X, columns=["a", "b"]), ("a", "b"))):
+        made = checked(Dataset("mine", some, pd.Series(["p", "q", "p"], dtype="category")))  # type: ignore[arg-type]
+        np.testing.assert_array_equal(made.X, X)
+        assert (made.rows.tolist(), made.total, made.columns) == ([0, 1, 2], 3, columns)
+        assert made.y is not None
+        assert made.y.tolist() == ["p", "q", "p"]
+    with pytest.raises(InputError, match="holds values of type object where numbers are expected"):
+        checked(Dataset("mine", pd.DataFrame({"a": [1, 2], "b": ["p", "q"]})))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"not as DataFrame: give Dataset\('a name', X\)"):
+        checked(pd.DataFrame(X))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="by its name or path, not DataFrame"):
+        load(pd.DataFrame(X))  # type: ignore[arg-type]
+
+
+def test_one_column_may_be_named_as_it_is(tmp_path: Path) -> None:
+    pd.DataFrame({"size": [1.0, 2.0], "b": [3, 4]}).to_csv(tmp_path / "t.csv", index=False)
+    assert load(tmp_path / "t.csv", columns="size").X.tolist() == [[1.0], [2.0]]

@@ -355,3 +355,8 @@ def test_the_public_names_make_a_map() -> None:
     assert set(result.points["cluster"]) == set(range(5))
     assert result.draw("cluster", width=400, height=300).size == (400, 300)
     assert draw(result.points, "label", width=100, height=80).size == (100, 80)
+
+
+def test_a_recipe_is_asked_for() -> None:
+    with pytest.raises(InputError, match=r"run takes a Recipe, not str: give one such as Recipe\(data='mnist'\)"):
+        run("mnist")  # type: ignore[arg-type]

@@ -37,13 +37,13 @@ _OUTWEIGHS = 0.9
 
 
 def load(
-    name: str = "auto",
+    name: str | Path = "auto",
     *,
     data_dir: str | Path | None = None,
     sample: int | Literal["all"] = "all",
     seed: int = 0,
     label_column: str | None = None,
-    columns: Sequence[str] | None = None,
+    columns: str | Sequence[str] | None = None,
     image_shape: tuple[int, int] | None = None,
     varies: bool = True,
 ) -> Dataset:
@@ -74,6 +74,13 @@ def load(
         If the data set is not known, cannot be found, read or downloaded, has a wrong checksum, or
         does not pass `check`.
     """
+    if not isinstance(name, str | Path):
+        raise InputError(
+            f"a data set is loaded by its name or path, not {type(name).__name__}: Dataset('a name', X) holds "
+            "arrays and frames."
+        )
+    columns = (columns,) if isinstance(columns, str) else columns
+    name = str(name)
     pick = partial(pick_rows, sample=sample, seed=seed)
     if data_dir is not None and not Path(data_dir).expanduser().is_dir():
         raise InputError(f"there is no folder {data_dir}: give the data directory's path.")

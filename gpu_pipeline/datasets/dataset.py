@@ -29,13 +29,14 @@ class Dataset:
     name
         Its name in the table of data sets, or the file's without its suffix.
     X
-        (n, d) numbers as they are stored, not scaled; may be memory-mapped.
+        (n, d) numbers as they are stored, not scaled; may be memory-mapped. Of a frame of pandas, which is taken too,
+        or of lists, an array is kept.
     y
         (n,) labels, integers or strings, or None.
     rows
-        (n,) int64: index of each row in the whole data set, ascending.
+        (n,) int64: index of each row in the whole data set, ascending; of all rows if left out.
     total
-        Rows of the whole data set.
+        Rows of the whole data set, those of X if left out.
     image_shape
         Height and width, if each row is an image, row by row.
     recommended
@@ -50,14 +51,25 @@ class Dataset:
 
     name: str
     X: np.ndarray
-    y: np.ndarray | None
-    rows: np.ndarray
-    total: int
+    y: np.ndarray | None = None
+    rows: np.ndarray = None  # type: ignore[assignment]
+    total: int = None  # type: ignore[assignment]
     image_shape: tuple[int, int] | None = None
     recommended: Literal["none", "deskew"] = "none"
     source: str = ""
     notes: tuple[str, ...] = ()
     columns: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.X, np.ndarray):
+            if self.columns is None and hasattr(self.X, "columns"):
+                object.__setattr__(self, "columns", tuple(map(str, self.X.columns)))
+            object.__setattr__(self, "X", np.asarray(self.X))
+        n = len(self.X) if self.X.ndim else 0
+        if self.rows is None:
+            object.__setattr__(self, "rows", np.arange(n, dtype=np.int64))
+        if self.total is None:
+            object.__setattr__(self, "total", n)
 
     def digest(self) -> str:
         """SHA-256, in hexadecimal, of the content of `X`, `y` and `rows`, with their shapes and types."""
@@ -232,6 +244,11 @@ def check(dataset: Dataset, *, varies: bool = True) -> None:
 
 def checked(dataset: Dataset, *, varies: bool = True) -> Dataset:
     """A data set that anyone may have made, with its labels as whole numbers or text; raises what `check` raises."""
+    if not isinstance(dataset, Dataset):
+        raise InputError(
+            f"rows come as a Dataset, not as {type(dataset).__name__}: give Dataset('a name', X), or with labels "
+            "Dataset('a name', X, y)."
+        )
     check(replace(dataset, y=None), varies=varies)
     if dataset.y is None:
         return dataset
