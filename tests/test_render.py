@@ -547,7 +547,7 @@ def test_degenerate_maps_are_drawn(points: dict[str, list[float]], colour: str) 
 )
 def test_points_that_cannot_be_drawn(change: Callable[[pd.DataFrame], pd.DataFrame], words: str) -> None:
     with pytest.raises(InputError, match=words):
-        draw(change(table(20)))
+        draw(change(table(20)), "label")
 
 
 @pytest.mark.parametrize(
@@ -633,3 +633,13 @@ def test_real_digits_keep_their_counts(mnist_dir: Path) -> None:
     (panel,) = layout(points).panels
     assert panel.grid.counts.sum(axis=(0, 1)).tolist() == np.bincount(label).tolist()
     assert len(panel.names) >= 8
+
+
+def test_a_bare_map_of_arrays_needs_no_labels() -> None:
+    places = {"x": np.arange(9.0), "y": np.arange(9.0)}
+    assert draw(places) == draw(places, "density")
+    assert draw({**places, "cluster": np.arange(9) % 2}) == draw({**places, "cluster": np.arange(9) % 2}, "cluster")
+    with pytest.raises(InputError, match=r"not equally long \(\{'x': 9, 'y': 8\}\)"):
+        draw({**places, "y": np.arange(8.0)})
+    with pytest.raises(InputError, match="not as ndarray: give a frame, or arrays by name"):
+        draw(np.zeros((9, 2)))  # type: ignore[arg-type]

@@ -89,6 +89,14 @@ def prepare(*tables: Table, colour: str) -> list[Layer] | list[DeviceLayer]:
 
 
 def _frame(columns: Mapping[str, Any]) -> pd.DataFrame:
+    if not isinstance(columns, Mapping):
+        raise InputError(
+            f"points come as a table, not as {type(columns).__name__}: give a frame, or arrays by name such as "
+            '{"x": map[:, 0], "y": map[:, 1]}.'
+        )
+    sizes = {str(name): len(columns[name]) for name in columns if np.ndim(columns[name])}
+    if len(set(sizes.values())) > 1:
+        raise InputError(f"columns are not equally long ({sizes}): give one value for each point.")
     return pd.DataFrame({name: columns[name] for name in columns}, copy=False)
 
 

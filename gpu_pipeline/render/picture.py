@@ -63,7 +63,7 @@ class Layout:
 
 def draw(
     points: Table,
-    colour: str = "label",
+    colour: str | None = None,
     *,
     x_range: Range | None = None,
     y_range: Range | None = None,
@@ -79,7 +79,8 @@ def draw(
         Columns x and y, finite, and the column to colour by: a frame of pandas, or arrays by name. Where x is CuPy's,
         or the frame cuDF's, points are counted on the GPU and only the counts leave it.
     colour
-        Name of a column, or "density": see `prepare` for which are classes and which are quantities.
+        Name of a column, or "density": see `prepare` for which are classes and which are quantities. If left out, the
+        column label or cluster, or the density where there is neither.
     x_range, y_range
         The window; all points with a small margin if not given. It is widened until one unit is as
         long on both axes.
@@ -95,6 +96,8 @@ def draw(
     EngineFailed
         If points are on a GPU, which fails or has too little memory.
     """
+    if colour is None:
+        colour = next((column for column in ("label", "cluster") if column in points), "density")
     (layer,) = prepare(points, colour=colour)
     return shade(spread(aggregate(layer, fit(layer.frame, width, height, x_range, y_range))), layer.key, mode)
 
