@@ -254,6 +254,7 @@ def _load(recipe: Recipe, data_dir: str | Path | None) -> Dataset:
         seed=recipe.seed,
         label_column=data.label_column,
         columns=data.columns,
+        keep=data.keep,
         image_shape=data.image_shape,
     )
 
@@ -351,6 +352,8 @@ def _finish(
     columns |= {"cluster": clusters, "neighbor_recall": scores.neighbor_recall}
     if scores.misfit is not None:
         columns["misfit"] = scores.misfit
+    if dataset.kept is not None:
+        columns |= {str(name): values for name, values in dataset.kept.items()}
     record = Record(
         recipe=recipe,
         dataset={

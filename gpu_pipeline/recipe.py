@@ -38,6 +38,8 @@ class Data(Settings):
     label_column, columns
         In a file with named columns: where the labels are, and which columns are features (all
         numeric ones if None).
+    keep
+        In such a file: columns that are no features and go with the points, to colour and filter the map by.
     image_shape
         Height and width, if each row is an image and the data set does not say so itself.
     """
@@ -47,14 +49,17 @@ class Data(Settings):
     landmarks: Annotated[int, Field(ge=3)] | None = None
     label_column: Text | None = None
     columns: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
+    keep: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
     image_shape: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = None
 
     @model_validator(mode="after")
-    def _one_draw(self) -> Data:
+    def _go_together(self) -> Data:
         if self.landmarks is not None and self.sample != "all":
             raise ValueError(
                 f"sample is {self.sample} and landmarks {self.landmarks}, but rows are drawn only once: give one"
             )
+        if self.landmarks is not None and self.keep:
+            raise ValueError("columns are not kept with landmarks: leave keep out, and join them by the points' row")
         return self
 
 

@@ -85,7 +85,7 @@ class Run:
         How it came about.
     points
         One row a point: `row` (index in the data set), `x`, `y`, `label` (absent without labels),
-        `cluster`, `neighbor_recall` in [0, 1] (NaN where not measured), `misfit`.
+        `cluster`, `neighbor_recall` in [0, 1] (NaN where not measured), `misfit`, and the data set's kept columns.
     features
         (n, d) float32, what the embedding saw; None where only landmarks were embedded, whose features are with
         them.

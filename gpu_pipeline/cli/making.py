@@ -33,6 +33,9 @@ def run(
     ] = None,
     label_column: Annotated[str | None, typer.Option(help="Column of a file that holds the labels.")] = None,
     columns: Annotated[str | None, typer.Option(help="Feature columns of a file, separated by commas.")] = None,
+    keep: Annotated[
+        str | None, typer.Option(help="Columns of a file that go with the points and are no features, by commas.")
+    ] = None,
     image_shape: Annotated[str | None, typer.Option(help="Height x width if rows are images, like 28x28.")] = None,
     preprocess: Annotated[str | None, typer.Option(help="auto, none or deskew.")] = None,
     pca: Annotated[int | None, typer.Option(help="Components to reduce to; 0 keeps all columns.")] = None,
@@ -63,6 +66,7 @@ def run(
             ("data", "landmarks"): landmarks,
             ("data", "label_column"): label_column,
             ("data", "columns"): columns.split(",") if columns is not None else None,
+            ("data", "keep"): keep.split(",") if keep is not None else None,
             ("data", "image_shape"): _shape(image_shape),
             ("preprocess",): preprocess,
             ("reduce", "n_components"): pca,

@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from ..datasets.kept import is_shown, series_of
 from ..datasets.tables import TABLES
 from ..errors import InputError, unknown_name
 
@@ -22,9 +23,6 @@ AXES = (("x", "y"), ("tsne_1", "tsne_2"), ("umap_1", "umap_2"), ("pc_1", "pc_2")
 
 TAKEN = ("", "density", "among")
 """Names that a column of a file cannot have beside those of places: they mean something else on the page."""
-
-MOST_CATEGORIES = 10_000
-"""Text with no more different values than this is kept as codes: ten million labels fill 10 MB and not 200."""
 
 
 @dataclass(frozen=True)
@@ -136,8 +134,8 @@ def _table(path: Path, suffix: str, x: str | None, y: str | None) -> tuple[pd.Da
     if twice is not None:
         raise InputError(f"{path.name} has two columns named {twice!r}: rename one.")
     x, y = _axes(path.name, opened.schema, x, y)
-    left_out = tuple(f"{f.name} ({_kind(f.type)})" for f in opened.schema if not _is_shown(f.type))
-    names = [f.name for f in opened.schema if _is_shown(f.type)]
+    left_out = tuple(f"{f.name} ({_kind(f.type)})" for f in opened.schema if not is_shown(f.type))
+    names = [f.name for f in opened.schema if is_shown(f.type)]
     table = opened.read(names)
     columns: dict[str, pd.Series | np.ndarray] = {"row": np.arange(table.num_rows)}
     for axis, name in (("x", x), ("y", y)):
@@ -145,7 +143,7 @@ def _table(path: Path, suffix: str, x: str | None, y: str | None) -> tuple[pd.Da
     for name in names:
         if name in (x, y):
             continue
-        column = _column(table[name])
+        column = series_of(table[name])
         if name == "row" and _tells_rows_apart(column):
             columns["row"] = column
             continue
@@ -158,23 +156,6 @@ def _table(path: Path, suffix: str, x: str | None, y: str | None) -> tuple[pd.Da
 def _kind(kind: pa.DataType) -> str:
     """What a column holds, without the parts of it."""
     return re.sub(r"[<\[].*", "", str(kind)).replace("_", " ")
-
-
-def _is_shown(kind: pa.DataType) -> bool:
-    """Whether values of a kind can be told from each other, and be written as text."""
-    from pyarrow import types
-
-    if types.is_dictionary(kind):
-        kind = kind.value_type
-    number = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_boolean(kind)
-    time = types.is_temporal(kind) and not types.is_interval(kind)
-    return bool(number or time or _is_text(kind) or types.is_null(kind))
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    from pyarrow import types
-
-    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
 def _axes(file: str, schema: pa.Schema, x: str | None, y: str | None) -> tuple[str, str]:
@@ -201,33 +182,6 @@ def _axes(file: str, schema: pa.Schema, x: str | None, y: str | None) -> tuple[s
     if x == y:
         raise InputError(f"--x and --y are both {x!r}: choose two columns.")
     return x, y
-
-
-def _column(column: pa.ChunkedArray) -> pd.Series:
-    """A column as pandas keeps it: text with few different values as a category, decimal numbers as usual ones."""
-    from pyarrow import types
-
-    if types.is_decimal(column.type):
-        whole = column.type.scale == 0 and column.type.precision <= 18
-        column = column.cast("int64" if whole else "float64")
-    if types.is_string_view(column.type):
-        column = column.cast("large_string")
-    if _is_text(column.type):
-        coded = column.dictionary_encode().unify_dictionaries()
-        if coded.num_chunks and len(coded.chunk(0).dictionary) <= MOST_CATEGORIES:
-            column = coded
-    mapper = _nullable if column.null_count else None
-    series: pd.Series = column.to_pandas(types_mapper=mapper, date_as_object=False)
-    return series
-
-
-def _nullable(kind: pa.DataType) -> Any:
-    """How whole numbers and yes or no are kept where some are absent; as floating ones large ids would lose digits."""
-    from pyarrow import types
-
-    if types.is_integer(kind):
-        return pd.UInt64Dtype() if types.is_uint64(kind) else pd.Int64Dtype()
-    return pd.BooleanDtype() if types.is_boolean(kind) else None
 
 
 def _tells_rows_apart(column: pd.Series) -> bool:

@@ -161,6 +161,7 @@ def _load(run: Run, data_dir: str | Path | None) -> Images:
         seed=recipe.seed,
         label_column=recipe.data.label_column,
         columns=recipe.data.columns,
+        keep=recipe.data.keep,
         image_shape=recipe.data.image_shape,
     )
     if dataset.digest() != record["digest"]:

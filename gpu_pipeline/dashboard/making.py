@@ -17,6 +17,7 @@ from .views import page
 FORM = {
     "data": "auto",
     "label_column": "",
+    "keep": "",
     "sample": "5000",
     "method": "tsne",
     "engine": "auto",
@@ -72,6 +73,8 @@ def recipe_of(values: Mapping[str, Any], store: Path = Path()) -> Recipe:
     if text["data"].startswith(MARK):
         data["name"] = str(upload_path(store, text["data"]))
         data |= {"label_column": text["label_column"]} if text["label_column"] else {}
+        keep = [name for name in map(str.strip, text["keep"].split(",")) if name]
+        data |= {"keep": keep} if keep else {}
     elif text["data"] not in ("auto", *DATASETS):
         raise InputError("choose one of the known data sets, or upload a file of your own.")
     data["sample"] = "all" if text["sample"] == "all" else _whole(text, "sample")

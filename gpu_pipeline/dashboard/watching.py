@@ -206,7 +206,13 @@ def _labels_of(job: jobs.Job) -> np.ndarray | None:
     data = job.recipe.data
     try:
         return load(
-            data.name, data_dir=job.data_dir, sample=data.sample, label_column=data.label_column, seed=job.recipe.seed
+            data.name,
+            data_dir=job.data_dir,
+            sample=data.sample,
+            seed=job.recipe.seed,
+            label_column=data.label_column,
+            columns=data.columns,
+            keep=data.keep,
         ).y
     except InputError:
         return None

@@ -17,6 +17,7 @@ from ..errors import InputError, unknown_name
 from . import digits, fetch, files, tables
 from .dataset import Dataset, Pick, check, checked, pick_rows
 from .fetch import Location, cache_dir, locate
+from .tables import ALL, Columns
 
 __all__ = ["DATASETS", "Dataset", "Location", "cache_dir", "check", "checked", "is_table", "load", "locate"]
 
@@ -44,6 +45,7 @@ def load(
     seed: int = 0,
     label_column: str | None = None,
     columns: str | Sequence[str] | None = None,
+    keep: str | Sequence[str] | None = None,
     image_shape: tuple[int, int] | None = None,
     varies: bool = True,
 ) -> Dataset:
@@ -63,6 +65,8 @@ def load(
     label_column, columns
         In a table: the column of labels, and the columns of features (if None, all that hold numbers but
         an index that pandas wrote).
+    keep
+        In a table: columns that are no features and go with the points, to colour and filter a map by.
     image_shape
         Height and width, if each row of a file is an image.
     varies
@@ -79,7 +83,7 @@ def load(
             f"a data set is loaded by its name or path, not {type(name).__name__}: Dataset('a name', X) holds "
             "arrays and frames."
         )
-    columns = (columns,) if isinstance(columns, str) else columns
+    wanted = Columns(label_column, None if columns is None else _names(columns), _names(keep or ()))
     name = str(name)
     pick = partial(pick_rows, sample=sample, seed=seed)
     if data_dir is not None and not Path(data_dir).expanduser().is_dir():
@@ -88,11 +92,11 @@ def load(
     if name == "auto":
         name, notes = _default(data_dir)
     if name in DATASETS:
-        if label_column is not None or columns is not None:
-            raise InputError(f"{name} has no named columns to choose labels or features from: leave the names out.")
+        if wanted != ALL:
+            raise InputError(f"{name} has no named columns to choose from: leave the names out.")
         dataset = DATASETS[name](pick, data_dir)
     elif files.is_path(name):
-        dataset = files.read(Path(name).expanduser(), pick, label_column, columns)
+        dataset = files.read(Path(name).expanduser(), pick, wanted)
     else:
         raise unknown_name("data set", name, ("auto", *DATASETS))
     if image_shape is not None:
@@ -100,6 +104,10 @@ def load(
     dataset = replace(dataset, notes=(*notes, *dataset.notes))
     check(dataset, varies=varies)
     return replace(dataset, notes=(*dataset.notes, *_outweighs(dataset))) if varies else dataset
+
+
+def _names(names: str | Sequence[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(dict.fromkeys(names))
 
 
 def is_table(name: str) -> bool:

@@ -7,11 +7,15 @@ import operator
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from ..errors import InputError
+from .kept import checked_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Pick = Callable[[int], np.ndarray]
 """Gives, for the number of rows of a whole data set, the indices of those to use, ascending."""
@@ -47,6 +51,8 @@ class Dataset:
         Sentences to show and to keep.
     columns
         Names of the columns of X, if the rows are of a table.
+    kept
+        (n, ...) a frame of pandas: columns that are no features and go with the points.
     """
 
     name: str
@@ -59,6 +65,7 @@ class Dataset:
     source: str = ""
     notes: tuple[str, ...] = ()
     columns: tuple[str, ...] | None = None
+    kept: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.X, np.ndarray):
@@ -250,6 +257,8 @@ def checked(dataset: Dataset, *, varies: bool = True) -> Dataset:
             "Dataset('a name', X, y)."
         )
     check(replace(dataset, y=None), varies=varies)
+    if dataset.kept is not None:
+        dataset = replace(dataset, kept=checked_frame(dataset.name, dataset.kept, len(dataset.X)))
     if dataset.y is None:
         return dataset
     y = np.asarray(dataset.y)

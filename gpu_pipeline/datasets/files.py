@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -25,12 +25,13 @@ import numpy as np
 from ..errors import InputError
 from . import parts, tables
 from .dataset import Dataset, Pick, labels, take
+from .tables import ALL, Columns
 
 FEATURE_KEYS = ("X", "x", "data", "images", "features")
 LABEL_KEYS = ("y", "labels", "label", "target", "targets")
 
 
-def read(path: Path, pick: Pick, label_column: str | None = None, columns: Sequence[str] | None = None) -> Dataset:
+def read(path: Path, pick: Pick, wanted: Columns = ALL) -> Dataset:
     """The data set in a file.
 
     Parameters
@@ -39,8 +40,8 @@ def read(path: Path, pick: Pick, label_column: str | None = None, columns: Seque
         The file; its suffix says what it is.
     pick
         Which rows.
-    label_column, columns
-        In a table, the column of labels, and those of features.
+    wanted
+        Which columns of a table.
 
     Raises
     ------
@@ -48,14 +49,13 @@ def read(path: Path, pick: Pick, label_column: str | None = None, columns: Seque
         If there is no such file, its suffix is not known, it is not what its suffix says, or a column
         is missing or does not hold numbers.
     """
-    wanted = tables.Columns(label_column, None if columns is None else tuple(dict.fromkeys(columns)))
     if parts.is_partitioned(path):
         return parts.read(path, pick, wanted)
     suffix = _suffix(path)
     if not path.is_file():
         raise _missing(path)
-    if suffix in ARRAYS and (label_column is not None or columns is not None):
-        raise InputError(f"{path.name} has no named columns to choose labels or features from: leave the names out.")
+    if suffix in ARRAYS and wanted != ALL:
+        raise InputError(f"{path.name} has no named columns to choose from: leave the names out.")
     try:
         if path.stat().st_size == 0:
             raise InputError(f"{path} is empty: give a file with data in it.")

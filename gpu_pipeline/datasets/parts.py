@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ..errors import InputError, unknown_name
+from ..errors import InputError
 from .dataset import Dataset, Pick
-from .tables import Columns, choose_features, is_array, label_column, matrix
+from .kept import frame_of
+from .tables import Columns, check_columns, choose_features, is_array, label_column, matrix
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -64,6 +65,8 @@ class Parts:
         As in `Dataset`.
     notes
         Sentences to show and to keep.
+    keep
+        Columns that go with the points.
     """
 
     name: str
@@ -76,6 +79,7 @@ class Parts:
     image_shape: tuple[int, int] | None = None
     recommended: Literal["none", "deskew"] = "none"
     notes: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
 
     @property
     def total(self) -> int:
@@ -83,21 +87,34 @@ class Parts:
         return sum(piece.rows for piece in self.pieces)
 
     def read(self, piece: Piece) -> tuple[np.ndarray, np.ndarray | None]:
-        """Features (rows, columns) and labels of one piece; a column of arrays is not copied.
+        """Features (rows, columns) and labels of one piece; raises what `table` and `arrays` do."""
+        return self.arrays(piece, self.table(piece))
+
+    def table(self, piece: Piece) -> pa.Table:
+        """The columns of one piece that are asked for.
 
         Raises
         ------
         InputError
-            If it cannot be read, which names the file, or lacks labels.
+            If it cannot be read, which names the file.
         """
         import pyarrow as pa
 
-        wanted = [*self.features, *(() if self.label is None else (self.label,))]
+        wanted = list(dict.fromkeys([*self.features, *(() if self.label is None else (self.label,)), *self.keep]))
         try:
             with _open(Path(piece.path)) as file:
-                table = file.read_row_group(piece.group, wanted, use_threads=False)
+                return file.read_row_group(piece.group, wanted, use_threads=False)
         except (pa.ArrowException, OSError) as error:
             raise damaged(str(piece), error) from None
+
+    def arrays(self, piece: Piece, table: pa.Table) -> tuple[np.ndarray, np.ndarray | None]:
+        """Features and labels of a piece from its table; a column of arrays is not copied.
+
+        Raises
+        ------
+        InputError
+            If it lacks arrays or labels.
+        """
         X = _arrays(table[self.features[0]], self) if self.array else matrix(table, self.features)
         rows = np.arange(piece.start, piece.start + piece.rows)
         return X, None if self.label is None else label_column(table, self.label, rows)
@@ -159,18 +176,22 @@ def open_parts(path: Path, wanted: Columns) -> Parts:
 
 def read(path: Path, pick: Pick, wanted: Columns) -> Dataset:
     """The chosen rows, a piece at a time, so that no more than them and one piece are in memory."""
+    import pyarrow as pa
+
     parts = open_parts(path, wanted)
     rows = pick(parts.total)
     ends = np.searchsorted(rows, [piece.start for piece in parts.pieces] + [parts.total])
-    X, labels, at = np.empty((len(rows), parts.columns), dtype=parts.dtype), [], 0
+    X, labels, kept, at = np.empty((len(rows), parts.columns), dtype=parts.dtype), [], [], 0
     for piece, first, last in zip(parts.pieces, ends[:-1], ends[1:], strict=True):
         if first < last:
-            features, y = parts.read(piece)
+            table = parts.table(piece)
+            features, y = parts.arrays(piece, table)
             chosen = rows[first:last] - piece.start
             if features.dtype != X.dtype:  # a missing number made it floating: `check` will say where
                 X = X.astype(np.result_type(X, features))
             X[first:last] = features[chosen]
             labels += [] if y is None else [y[chosen]]
+            kept.append(table.select(list(wanted.keep)).take(chosen))
             at = last
     assert at == len(rows)
     y = np.concatenate(labels) if labels else None
@@ -185,6 +206,7 @@ def read(path: Path, pick: Pick, wanted: Columns) -> Dataset:
         path.name,
         parts.notes,
         None if parts.array else parts.features,
+        frame_of(pa.concat_tables(kept), wanted.keep) if wanted.keep else None,
     )
 
 
@@ -218,9 +240,8 @@ def _check_filled(path: Path, rows: int) -> None:
 def _described(name: str, pieces: tuple[Piece, ...], schema: pa.Schema, wanted: Columns) -> Parts:
     said: dict[str, Any] = json.loads((schema.metadata or {}).get(METADATA, b"{}"))
     label = wanted.label if wanted.label is not None else said.get("label")
-    for column in (*(wanted.features or ()), *(() if label is None else (label,))):
-        if column not in schema.names:
-            raise unknown_name(f"column of {name}", column, schema.names)
+    wanted = Columns(label, wanted.features, wanted.keep)
+    check_columns(name, schema, wanted)
     array = _array_column(schema)
     if array is not None and wanted.features in (None, (array,)):
         kind = schema.field(array).type
@@ -236,8 +257,9 @@ def _described(name: str, pieces: tuple[Piece, ...], schema: pa.Schema, wanted: 
             dtype,
             None if shape is None else (shape[0], shape[1]),
             said.get("recommended", "none"),
+            keep=wanted.keep,
         )
-    features, notes = choose_features(name, schema, Columns(label, wanted.features))
+    features, notes = choose_features(name, schema, wanted)
     types = [schema.field(column).type for column in features]
     if is_array(types[0]):
         raise InputError(
@@ -245,7 +267,7 @@ def _described(name: str, pieces: tuple[Piece, ...], schema: pa.Schema, wanted: 
             f"FixedSizeList, as in pa.list_(pa.float32(), 768), or give one file without --landmarks."
         )
     common = np.result_type(*{np.dtype("f8") if str(t).startswith("decimal") else t.to_pandas_dtype() for t in types})
-    return Parts(name, pieces, tuple(features), False, label, len(features), common.str, notes=notes)
+    return Parts(name, pieces, tuple(features), False, label, len(features), common.str, notes=notes, keep=wanted.keep)
 
 
 def _array_column(schema: pa.Schema) -> str | None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import InputError, unknown_name
 from .dataset import Dataset, Pick, decoded, labels
+from .kept import check_kinds, check_names, frame_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,10 +27,16 @@ INDEX = re.compile(r"|Unnamed: 0(\.\d+)*|__index_level_\d+__")
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns of a table to read: that of the labels, and the features (None: all numbers)."""
+    """Which columns of a table to read: that of the labels, the features (None: all numbers), and those that go with
+    the points."""
 
     label: str | None = None
     features: tuple[str, ...] | None = None
+    keep: tuple[str, ...] = ()
+
+
+ALL = Columns()
+"""Nothing is named."""
 
 
 class Opened(NamedTuple):
@@ -54,12 +61,10 @@ def read(path: Path, suffix: str, pick: Pick, wanted: Columns) -> Dataset:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise InputError(f"{path.name} has two columns named {twice!r}: rename one.")
-    label = () if wanted.label is None else (wanted.label,)
-    for name in (*(wanted.features or ()), *label):
-        if name not in names:
-            raise unknown_name(f"column of {path.name}", name, names)
+    check_columns(path.name, opened.schema, wanted)
     features, notes = choose_features(path.name, opened.schema, wanted, opened.read)
-    table = opened.read([*features, *label])
+    label = () if wanted.label is None else (wanted.label,)
+    table = opened.read(list(dict.fromkeys([*features, *label, *wanted.keep])))
     total = table.num_rows
     if total == 0:
         raise InputError(f"{path.name} is empty: it has {len(names)} columns but no rows.")
@@ -69,7 +74,26 @@ def read(path: Path, suffix: str, pick: Pick, wanted: Columns) -> Dataset:
     y = None if wanted.label is None else label_column(table, wanted.label, rows)
     said, arrays = (*opened.notes, *notes), is_array(opened.schema.field(features[0]).type)
     X = array_matrix(path.name, table[features[0]], features[0], rows) if arrays else matrix(table, features)
-    return Dataset(path.stem, X, y, rows, total, notes=said, columns=None if arrays else tuple(features))
+    kept = frame_of(table, wanted.keep) if wanted.keep else None
+    return Dataset(path.stem, X, y, rows, total, notes=said, columns=None if arrays else tuple(features), kept=kept)
+
+
+def check_columns(name: str, schema: pa.Schema, wanted: Columns) -> None:
+    """See that a table has the columns that are asked for, and that those which go with the points can.
+
+    Raises
+    ------
+    InputError
+        If not.
+    """
+    for column in (*(wanted.features or ()), *(() if wanted.label is None else (wanted.label,)), *wanted.keep):
+        if column not in schema.names:
+            raise unknown_name(f"column of {name}", column, schema.names)
+    both = next((column for column in wanted.keep if column in (wanted.features or ())), None)
+    if both is not None:
+        raise InputError(f"the column {both!r} of {name} cannot be a feature and be kept with the points: choose one.")
+    check_names(name, wanted.keep)
+    check_kinds(name, schema, wanted.keep)
 
 
 def _csv(path: Path) -> Opened:
@@ -163,7 +187,7 @@ def choose_features(
         If a column that is named holds no numbers, or there is none that does.
     """
     if wanted.features is None:
-        return _all_features(name, schema, wanted.label)
+        return _all_features(name, schema, wanted.label, wanted.keep)
     return _named_features(name, schema, wanted, read), ()
 
 
@@ -192,9 +216,11 @@ def _named_features(
     return features
 
 
-def _all_features(name: str, schema: pa.Schema, label: str | None) -> tuple[list[str], tuple[str, ...]]:
-    """Names of the columns of numbers but the label's, and what to say about them and the others."""
-    others = [field for field in schema if field.name != label and not INDEX.fullmatch(field.name)]
+def _all_features(
+    name: str, schema: pa.Schema, label: str | None, keep: tuple[str, ...]
+) -> tuple[list[str], tuple[str, ...]]:
+    """Names of the columns of numbers but the label's and those kept, and what to say about them and the others."""
+    others = [field for field in schema if field.name not in (label, *keep) and not INDEX.fullmatch(field.name)]
     features = [field.name for field in others if _is_numeric(field.type)]
     arrays = [field.name for field in others if is_array(field.type)]
     if len(arrays) == 1:
@@ -206,11 +232,11 @@ def _all_features(name: str, schema: pa.Schema, label: str | None) -> tuple[list
     if not features:
         raise InputError(f"{name} has no column of numbers for features: its columns are {_listed(schema.names)}.")
     left = [field.name for field in others if not _is_numeric(field.type)]
-    notes = [f"{name}: columns without numbers are left out: {_listed(left)}."] if left else []
+    notes = [f"{name}: columns without numbers are left out, unless you keep them: {_listed(left)}."] if left else []
     notes += [
         f"{name}: the column {column!r} is left out, being pandas' index by its name; rename it if it is a feature."
         for column in schema.names
-        if column != label and INDEX.fullmatch(column)
+        if column not in (label, *keep) and INDEX.fullmatch(column)
     ]
     if label is None:
         notes += [
