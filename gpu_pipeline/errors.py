@@ -29,6 +29,10 @@ class EngineFailed(RuntimeError):
     """An engine that failed in the middle of its work (memory ran out, device lost)."""
 
 
+MOST_NAMES = 30
+"""Names of a table that a sentence lists at most: one with a column for each gene has thousands."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
     """The error for a name that is not in a table, with the nearest that is.
 
@@ -43,5 +47,6 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
     """
     known = list(known)
     near = get_close_matches(name, known, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(known)}."
+    more = f" and {len(known) - MOST_NAMES} more" if len(known) > MOST_NAMES else ""
+    hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(known[:MOST_NAMES])}{more}."
     return InputError(f"unknown {kind} {name!r}: {hint}")

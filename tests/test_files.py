@@ -13,9 +13,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from pyarrow import feather, parquet
+from scipy import sparse
 
 from gpu_pipeline.datasets import Dataset, is_table, load
-from gpu_pipeline.errors import InputError
+from gpu_pipeline.errors import InputError, unknown_name
 
 X = np.array([[1.5, 2], [3, 4.25], [5, 6], [7, 9]])
 TABLE = pd.DataFrame({"a": [1.5, 3, 5, 7], "kind": ["p", "q", "p", "ü"], "b": [2, 4, 6, 9], "n": [3, 1, 2, 3]})
@@ -78,6 +79,21 @@ def test_npz(tmp_path: Path, keys: tuple[str, str | None]) -> None:
         assert loaded.y is None
     else:
         np.testing.assert_array_equal(loaded.y, y[loaded.rows])
+
+
+@pytest.mark.parametrize("kind", ["csr", "csc", "coo"])
+def test_a_sparse_matrix_of_scipy(tmp_path: Path, kind: str) -> None:
+    counts = np.random.default_rng(0).poisson(0.3, (50, 20))
+    sparse.save_npz(tmp_path / "counts.npz", sparse.csr_array(counts).asformat(kind))
+    loaded = load(str(tmp_path / "counts.npz"), sample=7, seed=1)
+    np.testing.assert_array_equal(loaded.X, counts[loaded.rows])
+    assert loaded.total == 50
+
+
+def test_a_sparse_matrix_that_is_too_large_when_dense(tmp_path: Path) -> None:
+    one = sparse.coo_array((np.ones(1), ([0], [0])), shape=(10**6, 10**8))
+    sparse.save_npz(tmp_path / "wide.npz", one)
+    refused("its 1,000,000 rows of 100,000,000 columns are 800,000 GB when dense: take a sample", tmp_path / "wide.npz")
 
 
 @pytest.mark.parametrize(
@@ -397,3 +413,9 @@ def test_a_column_that_outweighs_all_others_is_said(tmp_path: Path) -> None:
     assert load(str(path), columns=["a", "b", "d"]).notes == ()
     table.assign(c=1e300 * table["c"]).to_parquet(path)
     assert "'c'" in load(str(path)).notes[0]
+
+
+def test_of_very_many_columns_some_are_named() -> None:
+    names = [f"gene {i}" for i in range(5_000)]
+    assert str(unknown_name("column", "?", names)).endswith("gene 28, gene 29 and 4970 more.")
+    assert str(unknown_name("column", "gene 4999O", names)).endswith("did you mean 'gene 4999'?")

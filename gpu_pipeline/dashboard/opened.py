@@ -110,7 +110,7 @@ class Opened:
             If there is no such column.
         """
         if colour not in self.colours():
-            raise unknown_name("column to colour by", colour, self.colours())
+            raise unknown_name("column", colour, self.colours())
         return self.part(("layer", colour), lambda: prepare(self.points, colour=colour)[0])
 
     def arranged(self, colour: str) -> Layer:

@@ -132,8 +132,8 @@ def _outweighs(dataset: Dataset) -> tuple[str, ...]:
         return ()
     return (
         f"{dataset.name}: the column {dataset.columns[most]!r} has {share:.1%} of the variance of all "
-        f"{len(dataset.columns)}, which are scaled together, so that the map shows little else: leave it out of the "
-        "columns if it is no feature, or bring all to one scale.",
+        f"{len(dataset.columns)}, which are scaled together, so that the map shows little else: keep it with the "
+        "points if it is no feature, or bring all to one scale.",
     )
 
 

@@ -2,7 +2,7 @@
 
 - `.npy`: one array, (rows, columns) or images (rows, height, width); memory-mapped.
 - `.npz`: the same under one of `FEATURE_KEYS` and labels under one of `LABEL_KEYS`, or a single array
-  under any name.
+  under any name; or a sparse matrix as SciPy saves it, whose rows are made dense.
 - A folder of Parquet files, or one such file with a column of arrays: see `parts`.
 - The others are tables: one column may hold labels, and the features are the columns named, or else
   all that hold numbers but an index that pandas wrote; or the one column of lists of numbers, if there is one.
@@ -110,6 +110,8 @@ def _npz(path: Path, pick: Pick) -> Dataset:
             if isinstance(archive, np.ndarray):
                 raise InputError(f"{path} is not a .npz archive: it is a .npy file, name it so.")
             keys = archive.files
+            if {"format", "shape", "data"} <= set(keys):
+                return _from_sparse(path, pick)
             key_of_X = next((key for key in FEATURE_KEYS if key in keys), keys[0] if len(keys) == 1 else None)
             key_of_y = next((key for key in LABEL_KEYS if key in keys and key != key_of_X), None)
             if key_of_X is None:
@@ -121,8 +123,26 @@ def _npz(path: Path, pick: Pick) -> Dataset:
             return _from_arrays(path.name, archive[key_of_X], y, pick)
     except InputError:
         raise
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise _not_numpy(path, error) from None
+
+
+def _from_sparse(path: Path, pick: Pick) -> Dataset:
+    """A sparse matrix as SciPy writes it; the chosen rows are made dense."""
+    from scipy import sparse
+
+    matrix = sparse.load_npz(path).tocsr()
+    total, columns = matrix.shape
+    rows = pick(total)
+    try:
+        X = matrix[rows].toarray()
+    except MemoryError:
+        size = len(rows) * columns * matrix.dtype.itemsize / 1e9
+        raise InputError(
+            f"{path.name} is sparse, and its {len(rows):,} rows of {columns:,} columns are {size:,.0f} GB when dense: "
+            "take a sample, or reduce its columns first, by sklearn.decomposition.TruncatedSVD for instance."
+        ) from None
+    return Dataset(path.stem, X, None, rows, total)
 
 
 def _not_numpy(path: Path, error: Exception) -> InputError:

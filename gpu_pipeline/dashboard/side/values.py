@@ -10,7 +10,7 @@ from ..views import png_uri
 
 def number(value: float | None) -> str:
     """A figure for reading; a dash where there is none."""
-    return "-" if value is None else f"{value:.3f}"
+    return "-" if value is None else f"{value:z.3f}"
 
 
 def row_of(opened: Opened, place: int) -> int:
