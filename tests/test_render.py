@@ -436,6 +436,28 @@ def test_a_name_prefers_where_its_class_is_alone() -> None:
     assert middle["a"] < middle["b"]
 
 
+def test_a_name_stands_beside_a_class_that_it_would_hide() -> None:
+    random = np.random.default_rng(0)
+    x, y = np.concatenate([random.normal(0, 5, (2, 3000)), random.normal(((30,), (8,)), 0.1, (2, 40))], axis=1)
+    points = pd.DataFrame({"x": x, "y": y, "label": ["many of a kind"] * 3000 + ["few of a kind"] * 40})
+    (panel,) = layout(points).panels
+    boxes = {name.text: name.box for name in panel.names}
+    view = fit(panel.layer.frame, *(round(panel.box[i + 2]) - round(panel.box[i]) for i in (0, 1)))
+    scale = (view.x_range[1] - view.x_range[0]) / view.width
+    across, down = (x - view.x_range[0]) / scale, (view.y_range[1] - y) / scale
+
+    def hidden(name: str) -> float:
+        left, top, right, bottom = boxes[name]
+        mine = (points["label"] == name).to_numpy()
+        return float(((across > left) & (across < right) & (down > top) & (down < bottom))[mine].mean())
+
+    assert hidden("few of a kind") < 0.1
+    assert 0 < hidden("many of a kind") < 0.3
+    left, top, right, bottom = boxes["few of a kind"]
+    assert left < across[-1] < right
+    assert min(abs(top - down[-1]), abs(bottom - down[-1])) < 2 * (bottom - top)
+
+
 def test_names_in_the_same_place_step_aside_or_are_left_out() -> None:
     random = np.random.default_rng(0)
     x, y = random.normal(size=(2, 3000))

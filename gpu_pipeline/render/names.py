@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +18,9 @@ BLOCKS = 40
 
 FAINT = 0.25
 """A place with less than this share of the best place's score is no place for the name."""
+
+HIDDEN = 0.3
+"""Share of its class's points that a name may cover before it moves above or below them, if it can."""
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom, in pixels from the top left corner."""
@@ -38,7 +43,8 @@ def place_names(grid: Grid, key: Key, size: int, halo: int) -> tuple[Name, ...]:
     """Names of the classes that are in view, each where its class is dense and no other is.
 
     The largest class chooses first. A name that would cover another moves to its class's next best
-    place; if there is none, it is left to the legend. Classes that share an ink have no names.
+    place; if there is none, it is left to the legend. One that would cover most of its class, which is small then,
+    stands above or below it. Classes that share an ink have no names.
 
     Parameters
     ----------
@@ -53,7 +59,8 @@ def place_names(grid: Grid, key: Key, size: int, halo: int) -> tuple[Name, ...]:
     if key.kind != "classes" or len(key.names) > inks:
         return ()
     block = max(min(height, map_width) // BLOCKS, 1)
-    amount = _smooth(blocks(grid.counts, grid.seen.lit, block))
+    whole = blocks(grid.counts, grid.seen.lit, block)
+    most, amount = HIDDEN * whole.sum(axis=(0, 1)), _smooth(whole)
     total = np.maximum(amount.sum(axis=-1), 1)
     placed: list[Name] = []
     for ink in np.argsort(-amount.sum(axis=(0, 1)), kind="stable")[: len(key.names)]:
@@ -69,10 +76,29 @@ def place_names(grid: Grid, key: Key, size: int, halo: int) -> tuple[Name, ...]:
             x = min(max((column + 0.5) * block, half_x), map_width - half_x)
             y = min(max(height - (row + 0.5) * block, half_y), height - half_y)
             box = (x - half_x, y - half_y, x + half_x, y + half_y)
-            if not any(overlap(box, other.box) for other in placed):
-                placed.append(Name(text, box))
+            taken = [other.box for other in placed]
+            if not any(overlap(box, other) for other in taken):
+                placed.append(Name(text, _uncovering(box, grid.counts[..., ink], most[ink], taken)))
                 break
     return tuple(placed)
+
+
+def _uncovering(box: Box, counts: np.ndarray, most: float, taken: Sequence[Box]) -> Box:
+    """A box moved up or down until it covers few of a class's points, (height, width); the box itself if it cannot."""
+    height = counts.shape[0]
+    left, top, right, bottom = box
+    step = (bottom - top) / 2
+    for shift in sorted(range(-6, 7), key=lambda shift: (abs(shift), shift)):
+        moved = (left, top + shift * step, right, bottom + shift * step)
+        rows = slice(max(int(height - moved[3]), 0), max(math.ceil(height - moved[1]), 0))
+        if (
+            moved[1] >= 0
+            and moved[3] <= height
+            and counts[rows, int(left) : math.ceil(right)].sum() <= most
+            and not any(overlap(moved, other) for other in taken)
+        ):
+            return moved
+    return box
 
 
 def overlap(one: Box, other: Box) -> bool:
