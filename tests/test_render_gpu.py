@@ -395,7 +395,7 @@ def test_a_hundred_million_points_are_counted_as_by_the_cpu() -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("colour", ["label", "name", "quality", "count", "share", "known"])
+@pytest.mark.parametrize("colour", ["label", "name", "quality", "count", "share", "known", "when"])
 def test_frames_of_cudf_are_drawn_as_those_of_pandas(colour: str) -> None:
     gpu()
     cudf = pytest.importorskip("cudf")
