@@ -11,8 +11,8 @@ import pytest
 from pyarrow import parquet
 
 from gpu_pipeline import InputError, load
+from gpu_pipeline.datasets.columns import Columns
 from gpu_pipeline.datasets.parts import MADE, METADATA, open_parts
-from gpu_pipeline.datasets.tables import Columns
 
 X = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
 Y = np.arange(50) % 4

@@ -15,9 +15,9 @@ import numpy as np
 
 from ..errors import InputError, unknown_name
 from . import digits, fetch, files, tables
+from .columns import ALL, Columns
 from .dataset import Dataset, Pick, check, checked, pick_rows
 from .fetch import Location, cache_dir, locate
-from .tables import ALL, Columns
 
 __all__ = ["DATASETS", "Dataset", "Location", "cache_dir", "check", "checked", "is_table", "load", "locate"]
 

@@ -24,8 +24,8 @@ import numpy as np
 
 from ..errors import InputError
 from . import parts, tables
+from .columns import ALL, Columns
 from .dataset import Dataset, Pick, labels, take
-from .tables import ALL, Columns
 
 FEATURE_KEYS = ("X", "x", "data", "images", "features")
 LABEL_KEYS = ("y", "labels", "label", "target", "targets")

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..errors import InputError
+from .columns import Columns, check_columns, choose_features, is_array
 from .dataset import Dataset, Pick
 from .kept import frame_of
-from .tables import Columns, check_columns, choose_features, is_array, label_column, matrix
+from .tables import label_column, matrix
 
 if TYPE_CHECKING:
     import pyarrow as pa

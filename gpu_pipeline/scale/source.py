@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from ..datasets import parts
-from ..datasets.tables import Columns
+from ..datasets.columns import Columns
 from ..errors import InputError
 from ..recipe import Data
 

@@ -1,0 +1,165 @@
+"""Which columns of a table are features, which are labels, and which go with the points."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import InputError, unknown_name
+from .kept import check_kinds, check_names
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+LIKELY_LABELS = ("label", "labels", "target", "class", "y")
+"""Names of columns that are more likely labels than features."""
+
+INDEX = re.compile(r"|Unnamed: 0(\.\d+)*|__index_level_\d+__")
+"""Names under which pandas writes a table's index, in CSV, in CSV that was read and written again, and in Parquet."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a table to read: that of the labels, the features (None: all numbers), and those that go with
+    the points."""
+
+    label: str | None = None
+    features: tuple[str, ...] | None = None
+    keep: tuple[str, ...] = ()
+
+
+ALL = Columns()
+"""Nothing is named."""
+
+
+def check_columns(name: str, schema: pa.Schema, wanted: Columns) -> None:
+    """See that a table has the columns that are asked for, and that those which go with the points can.
+
+    Raises
+    ------
+    InputError
+        If not.
+    """
+    for column in (*(wanted.features or ()), *(() if wanted.label is None else (wanted.label,)), *wanted.keep):
+        if column not in schema.names:
+            raise unknown_name(f"column of {name}", column, schema.names)
+    both = next((column for column in wanted.keep if column in (wanted.features or ())), None)
+    if both is not None:
+        raise InputError(f"the column {both!r} of {name} cannot be a feature and be kept with the points: choose one.")
+    check_names(name, wanted.keep)
+    check_kinds(name, schema, wanted.keep)
+
+
+def choose_features(
+    name: str, schema: pa.Schema, wanted: Columns, read: Callable[[list[str]], pa.Table] | None = None
+) -> tuple[list[str], tuple[str, ...]]:
+    """Names of the columns of features, or of the one of arrays, and what to say about the choice.
+
+    Parameters
+    ----------
+    name
+        Of the table, for sentences.
+    schema
+        Its columns.
+    wanted
+        Which of them are asked for.
+    read
+        Reads some columns, so that an error can show a text that stands where a number is expected.
+
+    Raises
+    ------
+    InputError
+        If a column that is named holds no numbers, or there is none that does.
+    """
+    if wanted.features is None:
+        return _all_features(name, schema, wanted.label, wanted.keep)
+    return _named_features(name, schema, wanted, read), ()
+
+
+def _named_features(
+    name: str, schema: pa.Schema, wanted: Columns, read: Callable[[list[str]], pa.Table] | None
+) -> list[str]:
+    features = list(wanted.features or ())
+    if not features:
+        raise InputError(f"no column of {name} is chosen: name at least one.")
+    if wanted.label in features:
+        raise InputError(f"the column {wanted.label!r} of {name} cannot be both label and feature: choose one.")
+    arrays = [column for column in features if is_array(schema.field(column).type)]
+    if arrays and len(features) > 1:
+        raise InputError(f"the column {arrays[0]!r} of {name} holds arrays: name it alone, or columns of numbers.")
+    if arrays:
+        return features
+    for column in features:
+        if not _is_numeric(schema.field(column).type):
+            values = [] if read is None else read([column])[column].to_pylist()
+            example = next((str(value) for value in values if not is_number(str(value))), "")
+            text = isinstance(next((value for value in values if value is not None), None), str)
+            such = f"text such as {_cut(example)!r}" if text else str(schema.field(column).type)
+            raise InputError(
+                f"the column {column!r} of {name} holds {such} where numbers are expected: correct it or leave it out."
+            )
+    return features
+
+
+def _all_features(
+    name: str, schema: pa.Schema, label: str | None, keep: tuple[str, ...]
+) -> tuple[list[str], tuple[str, ...]]:
+    """Names of the columns of numbers but the label's and those kept, and what to say about them and the others."""
+    others = [field for field in schema if field.name not in (label, *keep) and not INDEX.fullmatch(field.name)]
+    features = [field.name for field in others if _is_numeric(field.type)]
+    arrays = [field.name for field in others if is_array(field.type)]
+    if len(arrays) == 1:
+        left = [field.name for field in others if field.name != arrays[0]]
+        rest = f", and {_listed(left)} left out" if left else ""
+        return arrays, (f"{name}: the arrays of the column {arrays[0]!r} are taken as the features{rest}.",)
+    if arrays:
+        raise InputError(f"{name} has arrays in the columns {_listed(arrays)}: name one of them as the features.")
+    if not features:
+        raise InputError(f"{name} has no column of numbers for features: its columns are {_listed(schema.names)}.")
+    left = [field.name for field in others if not _is_numeric(field.type)]
+    notes = [f"{name}: columns without numbers are left out, unless you keep them: {_listed(left)}."] if left else []
+    notes += [
+        f"{name}: the column {column!r} is left out, being pandas' index by its name; rename it if it is a feature."
+        for column in schema.names
+        if column not in (label, *keep) and INDEX.fullmatch(column)
+    ]
+    if label is None:
+        notes += [
+            f"{name}: the column {column!r} is taken as a feature; name it as the label column if it is one."
+            for column in features
+            if column.lower() in LIKELY_LABELS
+        ]
+    return features, tuple(notes)
+
+
+def _listed(names: Sequence[str], most: int = 8) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _is_numeric(kind: pa.DataType) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_boolean(kind))
+
+
+def is_array(kind: pa.DataType) -> bool:
+    """Whether values of a type are lists of numbers, as pandas writes a column of arrays."""
+    from pyarrow import types
+
+    listed = types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
+    return bool(listed and (types.is_integer(kind.value_type) or types.is_floating(kind.value_type)))
+
+
+def _cut(text: str, most: int = 60) -> str:
+    """A text that is not too long for a sentence."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
