@@ -101,7 +101,8 @@ def test_a_page_comes_back_as_it_was(browser: Browser, store: Path, tmp_path: Pa
         page.wait_for_function("!window.old")
         wait(page, facts)
         page.wait_for_function(f"({INKED})() > 0")
-        assert page.url == view
+        # The address is right once the page has its shape.
+        page.wait_for_function("view => location.href === view", arg=view)
         assert count(page) == selected
         assert page.get_by_text("connection to the server is lost").count() == 0
         # And it is alive.
