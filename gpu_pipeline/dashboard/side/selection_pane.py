@@ -183,8 +183,10 @@ def _mean(opened: Opened, found: Difference, value: float | None) -> str:
         return "-"
     if found.name is not None:
         return f"{value:.1%}"
-    whole = histogram(opened, found.column)
-    span = whole.high - whole.low if times.is_time(opened.points[found.column]) else abs(value)
+    span = abs(value)
+    if times.is_time(opened.points[found.column]):
+        whole = histogram(opened, found.column)
+        span = whole.high - whole.low
     return opened.written(found.column, value, span, 3)
 
 
