@@ -14,6 +14,7 @@ import pandas as pd
 
 from . import datasets
 from .datasets import Dataset
+from .datasets.labels import as_column
 from .engines import Output, Progress, candidates, engine_name, first_able, load
 from .errors import EngineFailed, InputError, Unavailable
 from .machine import facts
@@ -348,10 +349,10 @@ def _finish(
         journal.note(sentence)
     columns: dict[str, Any] = {"row": dataset.rows, "x": embedding[:, 0], "y": embedding[:, 1]}
     if dataset.y is not None:
-        columns["label"] = dataset.y
+        columns["label"] = as_column(dataset.y)
     columns |= {"cluster": clusters, "neighbor_recall": scores.neighbor_recall}
     if scores.misfit is not None:
-        columns["misfit"] = scores.misfit
+        columns["misfit"] = as_column(scores.misfit)
     if dataset.kept is not None:
         columns |= {str(name): values for name, values in dataset.kept.items()}
     record = Record(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .datasets import Dataset, checked
+from .datasets.labels import as_column, from_column, labelled
 from .drafts import draft, flush, publish
 from .errors import InputError
 from .machine import facts
@@ -53,10 +54,10 @@ class PlacedSet:
         `machine`, `created`.
     points
         One row a placed one: `row` (index in its data set), `x`, `y`, `label` (if its data have labels), `vote` (if the
-        run has: the label of most of the 10 nearest reference points on the map), `cluster` (that of the nearest
-        centre, where the run clustered), `nearest` (position of the nearest reference row in the run's points, or in
-        those of its landmarks), `nearest_row` (its index in the run's data set), `distance` to it in the features,
-        `novelty` (see `placing.Placed`).
+        run has: the label of most of the 10 nearest reference points on the map that have one), `cluster` (that of the
+        nearest centre, where the run clustered), `nearest` (position of the nearest reference row in the run's points,
+        or in those of its landmarks), `nearest_row` (its index in the run's data set), `distance` to it in the
+        features, `novelty` (see `placing.Placed`).
     path
         Folder where it is stored, or None.
     """
@@ -220,10 +221,12 @@ def _points(run: Run, dataset: Dataset, features: np.ndarray, placed: Placed) ->
 
     columns: dict[str, Any] = {"row": dataset.rows, "x": placed.embedding[:, 0], "y": placed.embedding[:, 1]}
     if dataset.y is not None:
-        columns["label"] = dataset.y
+        columns["label"] = as_column(dataset.y)
     if "label" in run.points:
-        near = nearest_places(run.embedding, placed.embedding, min(VOTERS, len(run.points)))
-        columns["vote"] = vote(run.points["label"].to_numpy(), near, VOTERS)
+        labels = from_column(run.points["label"])
+        known = labelled(labels)
+        near = nearest_places(run.embedding[known], placed.embedding, min(VOTERS, int(known.sum())))
+        columns["vote"] = vote(np.ma.getdata(labels)[known], near, VOTERS)
     on_map = run.record.recipe.cluster_on == "map"
     assert run.features is not None
     homes = (run.embedding, placed.embedding) if on_map else (run.features, features)
@@ -250,7 +253,9 @@ def _accuracy(run: Run, points: pd.DataFrame) -> dict[str, float | None] | None:
     """Share of the placed rows whose label the reference points near them vote for, and the reference's own."""
     if "label" not in points or "vote" not in points:
         return None
-    label, voted = points["label"].to_numpy(), points["vote"].to_numpy()
+    label, voted = from_column(points["label"]), from_column(points["vote"])
+    known = labelled(label)
+    label, voted = np.ma.getdata(label)[known], voted[known]
     if label.dtype.kind != voted.dtype.kind:  # 3 of one file is "3" of another.
         label, voted = label.astype(str), voted.astype(str)
     return {"placed": float((label == voted).mean()), "reference": run.scores.values.get("label_accuracy")}

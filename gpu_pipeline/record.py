@@ -84,8 +84,9 @@ class Run:
     record
         How it came about.
     points
-        One row a point: `row` (index in the data set), `x`, `y`, `label` (absent without labels),
-        `cluster`, `neighbor_recall` in [0, 1] (NaN where not measured), `misfit`, and the data set's kept columns.
+        One row a point: `row` (index in the data set), `x`, `y`, `label` (absent without labels, NA where a row has
+        none), `cluster`, `neighbor_recall` in [0, 1] (NaN where not measured), `misfit` (as `label`), and the data
+        set's kept columns.
     features
         (n, d) float32, what the embedding saw; None where only landmarks were embedded, whose features are with
         them.

@@ -135,6 +135,7 @@ def rescore(run: Run) -> Run:
     """
     from dataclasses import replace
 
+    from .datasets.labels import as_column, from_column
     from .scoring import score
 
     recipe = run.record.recipe
@@ -147,14 +148,14 @@ def rescore(run: Run) -> Run:
         run.features,
         run.embedding,
         run.points["cluster"].to_numpy(),
-        run.points["label"].to_numpy() if "label" in run.points else None,
+        from_column(run.points["label"]) if "label" in run.points else None,
         perplexity=recipe.judge_perplexity(),
         engine=recipe.engine_of("score"),
         seed=recipe.seed,
     )
-    columns = {"neighbor_recall": scores.neighbor_recall}
+    columns: dict[str, Any] = {"neighbor_recall": scores.neighbor_recall}
     if scores.misfit is not None:
-        columns["misfit"] = scores.misfit
+        columns["misfit"] = as_column(scores.misfit)
     return replace(run, scores=scores, points=run.points.assign(**columns), _picture=None)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import metrics
+from .datasets.labels import labelled, without
 from .engines import Progress, Report, silent
 from .errors import InputError
 from .methods import TSNE
@@ -47,7 +48,8 @@ class Scores:
     neighbor_recall
         (n,) float32 recall of each point's 15 nearest neighbours, NaN where not measured.
     misfit
-        (n,) bool, whether a point's label differs from the majority of its cluster; None without labels.
+        (n,) bool, whether a point's label differs from the majority of its cluster; masked where it has no label, None
+        without labels.
     confusion
         `classes`, `clusters` and `counts` (one list of counts for each class); None without labels.
     engine
@@ -116,7 +118,8 @@ def score(
     clusters
         (n,) cluster of each row.
     labels
-        (n,) class of each row, numbers or strings, or None.
+        (n,) class of each row, numbers or strings, or None; masked where a row has none. Scores by label are over the
+        rows that have one: the others are in no count and have no vote.
     perplexity
         For the affinities that KL is measured against.
     engine
@@ -204,11 +207,15 @@ def _queries(n: int, most: int, seed: int) -> np.ndarray:
 
 
 def _score_labels(sheet: _Sheet, labels: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray, dict[str, list[Any]]]:
+    known = labelled(labels)
+    of, within = np.ma.getdata(labels)[known], clusters[known]
     for name in ("accuracy", "purity", "ari", "nmi"):
-        sheet.enter(name, getattr(metrics, name)(labels, clusters), len(labels))
-    classes, ids, counts = metrics.confusion(labels, clusters)
+        sheet.enter(name, getattr(metrics, name)(of, within), len(of))
+    classes, ids, counts = metrics.confusion(of, within)
     confusion = {"classes": classes.tolist(), "clusters": ids.tolist(), "counts": counts.tolist()}
-    return metrics.misfits(labels, clusters), confusion
+    misfit = np.zeros(len(labels), bool)
+    misfit[known] = metrics.misfits(of, within)
+    return without(misfit, ~known), confusion
 
 
 def _score_silhouette(sheet: _Sheet, embedding: np.ndarray, clusters: np.ndarray, rows: np.ndarray) -> None:
@@ -230,8 +237,24 @@ def _score_map(
     recall = metrics.neighbor_recall(lists, on_map, k)
     sheet.enter("neighbor_recall", float(recall.mean(dtype=np.float64)), len(rows))
     if labels is not None:
-        sheet.enter("label_accuracy", metrics.label_accuracy(labels, on_map, VOTERS, rows), len(rows))
+        _score_votes(sheet, labels, embedding, on_map, rows)
     return recall
+
+
+def _score_votes(
+    sheet: _Sheet, labels: np.ndarray, embedding: np.ndarray, on_map: np.ndarray, rows: np.ndarray
+) -> None:
+    """Label accuracy; `on_map` are the neighbours of `rows` among all."""
+    known = labelled(labels)
+    if not known.all():
+        # Numbered anew, those that have a label alone.
+        rows = (np.cumsum(known) - 1)[rows[known[rows]]]
+        labels, embedding = np.ma.getdata(labels)[known], embedding[known]
+        if len(labels) < 2 or not len(rows):
+            sheet.notes.append(f"only {len(labels):,} rows have a label, too few for label accuracy")
+            return
+        on_map = map_neighbors(embedding, min(VOTERS, len(labels) - 1), rows)
+    sheet.enter("label_accuracy", metrics.label_accuracy(labels, on_map, VOTERS, rows), len(rows))
 
 
 def clipped(n: int) -> int:

@@ -22,7 +22,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpu_pipeline.datasets import DATASETS, Dataset, cache_dir, check, checked, dataset, digits, load, locate
+from gpu_pipeline.datasets import DATASETS, Dataset, cache_dir, check, checked, dataset, digits, labels, load, locate
 from gpu_pipeline.datasets.sets import FILES, SETS, IdxSet
 from gpu_pipeline.errors import InputError
 
@@ -359,9 +359,7 @@ def test_labels_of_every_kind(y: Any, expected: list[object]) -> None:
 @pytest.mark.parametrize(
     ("y", "says"),
     [
-        (np.array([1.0, np.nan, np.nan]), "lack 2 of 3, the first in row 7 (counted from 0)"),
-        (np.array(["a", "b", None], dtype=object), "lack 1 of 3, the first in row 9 (counted from 0)"),
-        (np.array([pd.NA, 1, 2], dtype=object), "lack 1 of 3, the first in row 4 (counted from 0)"),
+        (np.array(["a", 1, None], dtype=object), "are of the types int, str: give whole numbers or text"),
         (np.array(["a", 1, 2], dtype=object), "are of the types int, str: give whole numbers or text"),
         (np.array([{1}, {2}, {3}]), "are of the types set: give whole numbers or text"),
         (np.array([0.5, 1, 2]), "not whole"),
@@ -379,6 +377,46 @@ def test_labels_that_cannot_be_used(y: np.ndarray, says: str) -> None:
         checked(made(y=y))
     assert says in str(caught.value)
     assert str(caught.value).startswith("the labels of made") or "3 rows but" in says
+
+
+@pytest.mark.parametrize(
+    ("y", "expected"),
+    [
+        (np.array([1.0, np.nan, 3]), [1, None, 3]),
+        (np.array(["a", np.nan, None], dtype=object), ["a", None, None]),
+        (pd.Series(["b", None, "a"]), ["b", None, "a"]),
+        (pd.Series(["b", None, "a"], dtype="category"), ["b", None, "a"]),
+        (pd.Series([2**62 + 1, None, -3], dtype="Int64"), [2**62 + 1, None, -3]),
+        (pd.array([2**62 + 1, None, -3], dtype="Int64"), [2**62 + 1, None, -3]),
+        (pd.Series([True, None, False], dtype="boolean"), [1, None, 0]),
+        (np.ma.masked_array([4, 5, 6], [True, False, False]), [None, 5, 6]),
+        (np.array([b"x", None, "Größe".encode()], dtype=object), ["x", None, "Größe"]),
+    ],
+)
+def test_rows_may_have_no_label(y: Any, expected: list[object]) -> None:
+    found = checked(made(y=y))
+    assert found.y is not None
+    assert found.y.tolist() == expected
+    lacking = expected.count(None)
+    assert found.notes[-1] == f"made: {lacking} of 3 rows have no label; scores by label are over the others."
+    assert checked(found).notes == found.notes
+    back = labels.from_column(labels.as_column(found.y))
+    assert back.tolist() == expected
+    assert back.dtype == found.y.dtype
+    assert found.digest() == checked(made(y=copy.deepcopy(y))).digest()
+    assert found.digest() != checked(made(y=np.ma.getdata(found.y))).digest()
+
+
+@pytest.mark.parametrize("y", [[np.nan, np.nan, np.nan], np.array([None, pd.NA, np.nan], dtype=object)])
+def test_labels_that_no_row_has(y: Any) -> None:
+    with pytest.raises(InputError, match="none of the 3 rows of made has a label: leave the labels out"):
+        checked(made(y=np.asarray(y)))
+
+
+def test_parts_of_labels_are_joined() -> None:
+    parts = [np.array(["a", "bc"]), np.ma.masked_array(["", "d"], [True, False])]
+    assert labels.joined(parts).tolist() == ["a", "bc", None, "d"]
+    assert not isinstance(labels.joined(parts[:1]), np.ma.MaskedArray)
 
 
 def test_rows_for_a_map_that_is_there_need_not_vary() -> None:

@@ -215,10 +215,24 @@ def test_types_of_columns(tmp_path: Path) -> None:
 def test_missing_values(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a,b,c\n1,2,x\n3,,y\n4,5,\n")
     refused("1 NaN or infinite value, the first in row 1", tmp_path / "t.csv")
-    parquet.write_table(pa.table({"a": [1, 2, 3], "c": ["x", None, "z"]}), tmp_path / "t.parquet")
-    refused("lacks 1 of 3 labels, the first in row 1", tmp_path / "t.parquet", label_column="c")
+
+
+def test_rows_without_a_label(tmp_path: Path) -> None:
+    text, whole, huge = ["x", None, "z"], [None, 7, 8], [2**62 + 1, None, 3]
+    parquet.write_table(
+        pa.table({"a": [1, 2, 3], "text": text, "whole": whole, "huge": huge, "none": pa.nulls(3)}),
+        tmp_path / "t.parquet",
+    )
+    (tmp_path / "t.csv").write_text("a,text,whole,huge,none\n1,x,,4611686018427387905,\n2,,7,,\n3,z,8,3,\n")
+    for name in ("t.parquet", "t.csv"):
+        for column, expected in (("text", text), ("whole", whole), ("huge", huge)):
+            found = load(tmp_path / name, label_column=column, columns="a")
+            assert found.y is not None
+            assert found.y.tolist() == expected
+            assert found.notes == ("t: 1 of 3 rows have no label; scores by label are over the others.",)
+        refused("none of the 3 rows of t has a label", tmp_path / name, label_column="none", columns="a")
     np.savez(tmp_path / "t.npz", X=np.arange(6).reshape(3, 2), y=[1, 2, np.nan])
-    refused("lack 1 of 2, the first in row 2", tmp_path / "t.npz", sample=2, seed=0)  # rows 1 and 2
+    assert load(tmp_path / "t.npz", sample=2, seed=0).y.tolist() == [2, None]  # rows 1 and 2
 
 
 def test_labels_that_are_not_in_utf_8(tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ from gpu_pipeline.engines import Progress, scikit_learn
 from gpu_pipeline.errors import EngineFailed, Unavailable, Unsupported
 from gpu_pipeline.pipeline import Observer
 from gpu_pipeline.recipe import STEPS, make
+from gpu_pipeline.render import prepare
+from gpu_pipeline.report import rescore
 
 N = 120
 VALUES: dict[str, Any] = {
@@ -157,6 +159,29 @@ def test_without_labels_what_needs_them_is_not_measured(tmp_path: Path) -> None:
     assert open_run(result.save(tmp_path)).scores.values == result.scores.values
 
 
+@pytest.mark.parametrize("text", [False, True])
+def test_some_rows_may_have_no_label(text: bool, tmp_path: Path) -> None:
+    whole = clouds()
+    given = np.array(["a", "b", "c"])[whole.y] if text else whole.y
+    some = replace(whole, y=np.where(np.arange(N) < 30, given.astype(object), None))
+    made = run(make(VALUES), some)
+    assert made.scores.sizes["accuracy"] == made.scores.sizes["label_accuracy"] == 30
+    assert made.scores.values["label_accuracy"] == 1
+    assert made.record.notes[0] == "clouds: 90 of 120 rows have no label; scores by label are over the others."
+    stored = open_run(made.save(tmp_path))
+    for found in (made, stored):
+        for column in ("label", "misfit"):
+            assert found.points[column].isna().tolist() == [row >= 30 for row in range(N)]
+        assert found.points["label"][:30].tolist() == given[:30].tolist()
+        assert not found.points["misfit"][:30].any()
+    assert rescore(stored).scores.values == made.scores.values
+    (layer,) = prepare(stored.points, colour="label")
+    assert layer.key.names == (*map(str, np.unique(given)), "no label")
+    assert layer.key.counts == (10, 10, 10, 90)
+    (layer,) = prepare(stored.points, colour="misfit")
+    assert (layer.key.names, layer.key.counts) == (("as its cluster", "no label"), (30, 90))
+
+
 def test_labels_may_be_what_pandas_gives(tmp_path: Path) -> None:
     names = np.array(["boot", "sock", "été"])[clouds().y]
     recipe = make({**VALUES, "embed": {"method": "pca"}})
@@ -197,7 +222,7 @@ def test_the_default_data_set_without_a_network(monkeypatch: pytest.MonkeyPatch)
         ({"preprocess": "deskew"}, clouds(), "deskew needs images"),
         ({"embed": {"method": "pca"}, "cluster": {"n_clusters": 2}}, clouds(2), "take 3 or more"),
         ({"embed": {"method": "pca"}}, clouds(d=1), "column"),
-        ({}, replace(clouds(), y=np.where(np.arange(N) == 5, np.nan, 1.0)), f"lack 1 of {N}, the first in row 15"),
+        ({}, replace(clouds(), y=np.full(N, np.nan)), f"none of the {N} rows of clouds has a label"),
         ({}, replace(clouds(), y=np.arange(N - 1)), f"{N} rows but {N - 1} labels"),
         ({}, replace(clouds(), X=np.where(np.arange(N) == 5, np.inf, clouds().X.T).T), "infinite values, the first in"),
     ],

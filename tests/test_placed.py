@@ -82,6 +82,22 @@ def test_labels_that_are_missing_or_text(stored: Run) -> None:
     assert "vote" not in sets.place(blind, clouds(9, 1)).points
 
 
+@pytest.mark.parametrize("text", [False, True])
+def test_rows_without_a_label_have_no_vote_and_are_voted_for(text: bool, tmp_path: Path) -> None:
+    recipe = Recipe(embed={"method": "pca"}, cluster={"n_clusters": 3}, reduce={"n_components": 4})
+    old, new = clouds(120, 0, text=text), clouds(30, 1, text=text)
+    few = replace(old, y=np.ma.masked_array(old.y, np.arange(120) >= 30))
+    stored = open_run(run(recipe, few).save(tmp_path))
+    made = sets.place(stored, replace(new, y=np.ma.masked_array(new.y, np.arange(30) % 2 == 1)))
+    again = sets.open_placed(sets.save(made, stored).path)
+    for points in (made.points, again.points):
+        assert_array_equal(points["vote"], new.y)
+        assert_array_equal(points["label"].isna(), np.arange(30) % 2 == 1)
+        assert_array_equal(points["label"][::2], new.y[::2])
+    assert made.record["label_accuracy"]["placed"] == 1
+    assert made.record["notes"][-1].startswith("Some Clouds: 15 of 30 rows have no label")
+
+
 def test_one_row_alone_is_placed_as_among_others(stored: Run) -> None:
     new = clouds(30, 1)
     one = Dataset(new.name, new.X[7:8], None, new.rows[7:8], 60)

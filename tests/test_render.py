@@ -38,7 +38,7 @@ from gpu_pipeline.render import (
 from gpu_pipeline.render import shade as shade_grid
 from gpu_pipeline.render.counting import blend, blocks, histogram, largest_share, scatter, survey
 from gpu_pipeline.render.names import overlap
-from gpu_pipeline.render.palette import ALARM, CALM, MANY, QUANTITY, TEN, rgb
+from gpu_pipeline.render.palette import ALARM, BESIDE_GREY, CALM, MANY, MISSING, QUANTITY, TEN, rgb
 from gpu_pipeline.render.text import cut, width
 
 # Machado, Oliveira & Fernandes 2009 (doi:10.1109/TVCG.2009.113), severity 1, on linear RGB.
@@ -89,11 +89,28 @@ def layout(points: pd.DataFrame, colour: str = "label", **size: Any) -> Layout:
 
 
 @pytest.mark.parametrize("sight", SIGHT)
-def test_ten_colours_differ_to_every_sight(sight: str) -> None:
-    seen = lab(rgb(list(TEN)), sight)
+@pytest.mark.parametrize("ten", [TEN, BESIDE_GREY])
+def test_ten_colours_differ_to_every_sight(ten: tuple[str, ...], sight: str) -> None:
+    seen = lab(rgb(list(ten)), sight)
     distances = [np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)]
     assert len(distances) == 45
     assert min(distances) >= 17
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+def test_classes_differ_from_points_without_one(sight: str) -> None:
+    """From their grey, and from what it becomes where they lie on one another."""
+    greys, seen = (lab(rgb(list(each)), sight) for each in ((MISSING, "#b4b7be", "#9fa2a9"), BESIDE_GREY))
+    assert np.linalg.norm(seen[:, None] - greys, axis=2).min() > 15
+
+
+def test_points_without_a_class_have_no_name_on_the_map() -> None:
+    points = table(900, 3)
+    points["label"] = points["label"].astype("Int64").mask(np.arange(900) % 10 > 0)
+    (panel,) = layout(points).panels
+    assert panel.layer.key.names == ("0", "1", "2", "no label")
+    assert panel.layer.key.counts == (30, 30, 30, 810)
+    assert sorted(name.text for name in panel.names) == ["0", "1", "2"]
 
 
 def test_the_measure_of_sight_finds_a_bad_palette() -> None:
@@ -101,7 +118,7 @@ def test_the_measure_of_sight_finds_a_bad_palette() -> None:
     assert np.linalg.norm(red_green[0] - red_green[1]) < 10
 
 
-@pytest.mark.parametrize("colours", [TEN, MANY, (ALARM, CALM)])
+@pytest.mark.parametrize("colours", [TEN, BESIDE_GREY, MANY, (ALARM, CALM)])
 def test_every_colour_can_be_seen_on_white(colours: tuple[str, ...]) -> None:
     assert contrast(rgb(list(colours))).min() > 25
 

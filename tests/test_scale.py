@@ -263,8 +263,10 @@ def test_a_pass_of_k_means_is_scikit_learns(tmp_path: Path) -> None:
     np.testing.assert_allclose(parts[0].squares + parts[1].squares, (points.astype(np.float64) ** 2).sum(axis=0))
 
 
-@pytest.mark.parametrize("together", [500, 2500, 10**6])
-def test_counts_out_of_core_are_those_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, together: int) -> None:
+@pytest.mark.parametrize(("together", "absent"), [(500, 0), (2500, 700), (10**6, 0)])
+def test_counts_out_of_core_are_those_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, together: int, absent: int
+) -> None:
     import pandas as pd
 
     from gpu_pipeline.render import aggregate, fit, prepare
@@ -273,11 +275,12 @@ def test_counts_out_of_core_are_those_in_memory(tmp_path: Path, monkeypatch: pyt
     rng = np.random.default_rng(0)
     table = pd.DataFrame({"x": rng.normal(size=4000), "y": rng.normal(size=4000)}).astype(np.float32)
     table["label"] = np.array(["ten", "two", "one"])[rng.integers(0, 3, 4000)]
+    classes, counts = np.unique(table["label"][absent:].to_numpy().astype(str), return_counts=True)
+    table.loc[: absent - 1, "label"] = None
     for i in range(4):
         table[i * 1000 : (i + 1) * 1000].to_parquet(tmp_path / f"part-{i}.parquet", index=False)
-    classes, counts = np.unique(table["label"].to_numpy().astype(str), return_counts=True)
     ends = [[table[axis].agg(end) for axis in "xy"] for end in ("min", "max")]
-    drawn = picture.Drawn(tmp_path, "label", classes, counts, *ends)
+    drawn = picture.Drawn(tmp_path, "label", classes, counts, *ends, absent)
     layer, inks = picture.layer_of(drawn)
     (whole,) = prepare(table, colour="label")
     view = fit(layer.frame, 200, 150)

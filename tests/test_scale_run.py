@@ -16,8 +16,11 @@ from typing import Any
 
 import numpy as np
 import psutil
+import pyarrow as pa
 import pytest
+from numpy.testing import assert_array_equal
 from PIL import Image
+from pyarrow import parquet
 
 from gpu_pipeline import InputError, Run, load, open_run, report, scoring, store
 from gpu_pipeline.cli.making import _bytes
@@ -166,6 +169,50 @@ def test_scores_are_those_of_the_judge(made: Run, data: Path) -> None:
     assert made.scores.confusion == judged.confusion
     assert judged.values["label_accuracy"] is not None
     assert judged.values["label_accuracy"] > 0.9  # by chance 0.1
+
+
+@pytest.mark.parametrize("text", [False, True])
+def test_rows_may_have_no_label(text: bool, tmp_path: Path) -> None:
+    """In one of three partitions all have a label, in one some, and in one none."""
+    y = np.arange(1500) % 3
+    X = np.random.default_rng(0).normal(size=(1500, 6)) + 9 * np.eye(6)[y]
+    missing = np.arange(1500) >= np.where(np.arange(1500) % 7, 500, 1000)
+    given = np.array(["a", "b", "c"])[y] if text else y
+    (tmp_path / "data").mkdir()
+    for i, rows in enumerate((slice(0, 500), slice(500, 1000), slice(1000, 1500))):
+        columns = {f"x{j}": X[rows, j] for j in range(6)} | {"kind": pa.array(given[rows], mask=missing[rows])}
+        parquet.write_table(pa.table(columns), tmp_path / "data" / f"{i}.parquet")
+    recipe = make(
+        {
+            "data": {"name": str(tmp_path / "data"), "landmarks": 300, "label_column": "kind"},
+            "embed": {"method": "pca"},
+            "reduce": {"n_components": 4},
+            "cluster": {"n_clusters": 3},
+        }
+    )
+    made = open_run(run(recipe, Where(4 * 10**9, 1), tmp_path / "runs"))
+    lacking = f"data: {missing.sum()} of 1,500 rows have no label; scores by label are over the others."
+    assert made.record.notes[0] == lacking
+    points, whole = made.points, load(str(tmp_path / "data"), label_column="kind")
+    assert_array_equal(points["label"].isna(), missing)
+    assert_array_equal(points["misfit"].isna(), missing)
+    assert_array_equal(points["label"][~missing], given[~missing])
+    features = made.reference.features_of(whole.X)
+    judged = scoring.score(features, made.embedding, points["cluster"].to_numpy(), whole.y)
+    assert {**made.scores.values, "kl": judged.values["kl"]} == pytest.approx(judged.values, rel=1e-9)
+    assert {**made.scores.sizes, "kl": 1500} == judged.sizes
+    assert_array_equal(points["misfit"][~missing], np.ma.getdata(judged.misfit)[~missing])
+    assert made.scores.confusion == judged.confusion
+    assert made.path is not None
+    assert_array_equal(np.asarray(Image.open(made.path / "map.png")), np.asarray(made.draw()))
+    assert made.landmarks().points["label"].isna().any()
+
+
+def test_labels_that_no_row_has(tmp_path: Path) -> None:
+    parquet.write_table(pa.table({"x": np.arange(500.0), "kind": pa.nulls(500, pa.string())}), tmp_path / "t.parquet")
+    data = {"name": str(tmp_path / "t.parquet"), "landmarks": 300, "label_column": "kind"}
+    with pytest.raises(InputError, match="no row of t has a label: leave the labels out"):
+        run(make({"data": data}), Where(4 * 10**9, 1), tmp_path)
 
 
 def test_k_means_has_converged_on_all_rows(made: Run) -> None:

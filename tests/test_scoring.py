@@ -106,6 +106,33 @@ def test_labels_may_be_strings() -> None:
     assert objects.confusion == scores.confusion
 
 
+@pytest.mark.parametrize("text", [False, True])
+def test_scores_by_label_are_those_of_the_rows_that_have_one(text: bool) -> None:
+    features, embedding, clusters, labels = blobs(600)
+    missing = np.random.default_rng(1).random(600) < 0.8
+    given = labels.astype(str) if text else labels
+    scores = rate(features, embedding, clusters, np.ma.masked_array(given, missing), perplexity=20.0)
+    known, whole = ~missing, rate(features, embedding, clusters, labels, perplexity=20.0)
+    alone = {name: getattr(metrics, name)(labels[known], clusters[known]) for name in NAMES[:4]}
+    alone["label_accuracy"] = metrics.label_accuracy(labels[known], map_neighbors(embedding[known], 10))
+    assert scores.values == pytest.approx({**whole.values, **alone})
+    assert scores.sizes == {**whole.sizes, **dict.fromkeys(alone, known.sum())}
+    assert isinstance(scores.misfit, np.ma.MaskedArray)
+    assert (scores.misfit.mask == missing).all()
+    assert (scores.misfit.data[known] == (clusters != labels)[known]).all()
+    assert scores.confusion is not None
+    assert scores.confusion["classes"] == sorted(set(given.tolist()))
+    assert np.sum(scores.confusion["counts"]) == known.sum()
+
+
+def test_one_row_with_a_label_has_no_neighbour_to_guess_it() -> None:
+    features, embedding, clusters, labels = blobs(60)
+    scores = rate(features, embedding, clusters, np.ma.masked_array(labels, np.arange(60) != 7), perplexity=10.0)
+    assert scores.values["label_accuracy"] is None
+    assert scores.values["purity"] == 1
+    assert scores.notes[0] == "only 1 rows have a label, too few for label accuracy"
+
+
 def test_quadratic_scores_are_over_a_seeded_sample_of_many_rows() -> None:
     arrays = blobs(800)
     everyone = rate(*arrays)

@@ -35,6 +35,12 @@ def test_a_class_and_what_lies_around(opened: Opened) -> None:
     assert tip(opened, 4, "label", 1.5, None).text == "label 4"
 
 
+def test_a_point_without_a_class() -> None:
+    points = Opened("map", POINTS.assign(label=[None, "9", "9", "4", None]))
+    assert tip(points, 0, "label", 1.5, None).text == "no label\n3 points here: 2 of 9, 1 with no label"
+    assert tip(points, 0, "label", 0.5, None).text == "no label"
+
+
 def test_a_number_and_one_that_is_not_there(opened: Opened) -> None:
     assert tip(opened, 0, "neighbor_recall", 1.0, None).text == "neighbor recall 0.123\n2 points here"
     assert tip(opened, 1, "neighbor_recall", 0.5, None).text == "neighbor recall not measured"

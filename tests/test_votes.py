@@ -12,15 +12,15 @@ from gpu_pipeline.metrics import label_accuracy
 from gpu_pipeline.nearness import map_neighbors
 
 
-def expected(neighbors: np.ndarray, codes: np.ndarray, classes: int, absent: int) -> tuple[list[int], list[float]]:
+def expected(neighbors: np.ndarray, codes: np.ndarray, classes: int) -> tuple[list[int], list[float]]:
     """Among which class each point lies and with what share, one point after the other."""
     among, shares = [], []
     for own, near in zip(codes.tolist(), neighbors, strict=True):
-        votes = [0 if code == absent else int((codes[near] == code).sum()) for code in range(classes)]
+        votes = [int((codes[near] == code).sum()) for code in range(classes)]
         most = max(votes, default=0)
-        top = own if own == absent or votes[own] == most else votes.index(most)
+        top = own if votes[own] == most else votes.index(most)
         among.append(top)
-        shares.append(0.0 if own == absent else votes[top] / len(near))
+        shares.append(votes[top] / max(len(near), 1))
     return among, shares
 
 
@@ -56,13 +56,18 @@ def test_as_a_search_of_all_points(n: int, absent: int, kind: type) -> None:
     places = (random.normal(size=(n, 2)) ** 3).astype(kind)
     codes = random.integers(0, 3, n).astype(np.int8)
     votes = vote(*places.T, codes, 3, absent)
-    away = ((places[:, None, :] - places) ** 2).sum(axis=2)
+    asked = codes != absent
+    away = ((places[asked, None, :] - places[asked]) ** 2).sum(axis=2)
     np.fill_diagonal(away, np.inf)
-    neighbors = np.argsort(away, axis=1, kind="stable")[:, : min(15, n - 1)]
-    among, shares = expected(neighbors, codes, 3, absent)
-    assert votes.among.tolist() == among
-    assert votes.share == pytest.approx(shares)
-    assert not votes.right[codes == absent].any()
+    neighbors = np.argsort(away, axis=1, kind="stable")[:, : min(15, asked.sum() - 1)]
+    among, shares = expected(neighbors, codes[asked], 3)
+    assert votes.among[asked].tolist() == among
+    assert votes.share[asked] == pytest.approx(shares)
+    if asked.sum() > 1:
+        assert votes.right.sum() == asked.sum() * label_accuracy(codes[asked], neighbors, 10)
+    assert (votes.among[~asked] == absent).all()
+    assert not votes.share[~asked].any()
+    assert not votes.right[~asked].any()
 
 
 @settings(max_examples=60, deadline=None)

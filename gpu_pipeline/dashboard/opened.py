@@ -148,7 +148,7 @@ class Opened:
     def absent(self, column: str) -> int:
         """Code of the points that have no class in a column; -1 if all have one."""
         _, key = self.codes(column)
-        return len(key.names) - 1 if self.part(("absent", column), self.points[column].isna().any) else -1
+        return len(key.names) - 1 if key.absent else -1
 
     def quantity(self, column: str) -> np.ndarray:
         """A column of numbers as floating ones, or of times in seconds, (n,); NaN where there is none."""

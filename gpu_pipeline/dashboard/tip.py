@@ -66,7 +66,7 @@ def tip(opened: Opened, place: int, colour: str, within: float, lit: np.ndarray 
     """
     x, y = (float(values[place]) for values in opened.axes())
     near = opened.nearest().around(x, y, within, lit)
-    lines = [f"{colour.replace('_', ' ')} {value}" if (value := _value(opened, colour, place)) else ""]
+    lines = [_value(opened, colour, place)]
     if len(near) > 1:
         lines.append(_counted(opened, colour, near))
     text = "\n".join(line for line in lines if line)
@@ -88,11 +88,13 @@ def _of_size(image: Image.Image) -> Image.Image:
 def _value(opened: Opened, colour: str, place: int) -> str:
     if colour not in opened.points:
         return ""
-    key = opened.layer(colour).key
+    key, called = opened.layer(colour).key, colour.replace("_", " ")
     if key.kind == "classes":
-        return key.names[int(opened.codes(colour)[0][place])]
+        code = int(opened.codes(colour)[0][place])
+        return key.names[code] if code == opened.absent(colour) else f"{called} {key.names[code]}"
     value = opened.points[colour].iloc[place]
-    return text_of(value) if not pd.isna(value) and (key.time or np.isfinite(value)) else "not measured"
+    there = not pd.isna(value) and (key.time or np.isfinite(value))
+    return f"{called} {text_of(value) if there else 'not measured'}"
 
 
 def _counted(opened: Opened, colour: str, near: np.ndarray) -> str:
@@ -103,7 +105,8 @@ def _counted(opened: Opened, colour: str, near: np.ndarray) -> str:
     codes, key = opened.codes(colour)
     found, amounts = np.unique(codes[near], return_counts=True)
     order = np.argsort(-amounts, kind="stable")
-    parts = [f"{amounts[i]:,} of {key.names[found[i]]}" for i in order[:NAMED]]
+    absent = opened.absent(colour)
+    parts = [f"{amounts[i]:,} {'with' if found[i] == absent else 'of'} {key.names[found[i]]}" for i in order[:NAMED]]
     more = len(order) - NAMED
     if more > 0:
         parts.append(f"{more} other classes" if more > 1 else "another class")

@@ -42,7 +42,7 @@ class Votes:
 
 
 def vote(x: np.ndarray, y: np.ndarray, codes: np.ndarray, classes: int, absent: int = -1) -> Votes:
-    """Ask the nearest points on the map, each point itself left out, of which class they are.
+    """Ask the nearest points on the map that have a label, each point itself left out, of which class they are.
 
     Exact, by a balanced k-d tree whose leaves are asked one after the other, on all cores.
 
@@ -55,18 +55,19 @@ def vote(x: np.ndarray, y: np.ndarray, codes: np.ndarray, classes: int, absent: 
     classes
         How many there are.
     absent
-        Code of the points without a label, which have no vote; -1 if all have one.
+        Code of the points without a label, which are not asked; -1 if all have one.
 
     References
     ----------
     Friedman, Bentley & Finkel 1977 (search in k-d trees), doi:10.1145/355744.355745.
     """
-    n = len(x)
-    votes = Votes(codes.astype(np.int32), np.zeros(n, np.float32), np.zeros(n, bool))
+    votes = Votes(codes.astype(np.int32), np.zeros(len(x), np.float32), np.zeros(len(x), bool))
+    rows = np.flatnonzero(codes != absent).astype(np.int32)
+    n = len(rows)
     if n < 2:
         return votes
     kind = np.float32 if x.dtype == y.dtype == np.float32 else np.float64
-    px, py, rows = x.astype(kind), y.astype(kind), np.arange(n, dtype=np.int32)
+    px, py = x[rows].astype(kind, copy=False), y[rows].astype(kind, copy=False)
     levels = max(int(np.ceil(np.log2(n / _LEAF))), 0)
     axes, splits = np.zeros(1 << levels, np.uint8), np.zeros(1 << levels, px.dtype)
     with ThreadPoolExecutor(threads()) as pool:
@@ -80,7 +81,7 @@ def vote(x: np.ndarray, y: np.ndarray, codes: np.ndarray, classes: int, absent: 
             span = (start, min(start + _CHUNK, n))
             k = min(NEIGHBORS, n - 1)
             tree = (px, py, axes, splits, levels)
-            _ask(*tree, placed, rows, *span, k, min(VOTERS, k), classes, absent, votes.among, votes.share, votes.right)
+            _ask(*tree, placed, rows, *span, k, min(VOTERS, k), classes, votes.among, votes.share, votes.right)
 
         list(pool.map(ask, range(0, n, _CHUNK)))
     return votes
@@ -182,21 +183,17 @@ def _seek(x, y, axes, splits, levels, i, k, near, squares, nodes, spans, gaps): 
 
 
 @kernel
-def _ask(x, y, axes, splits, levels, codes, rows, start, stop, k, voters, classes, absent, among, share, right):  # type: ignore[no-untyped-def]
+def _ask(x, y, axes, splits, levels, codes, rows, start, stop, k, voters, classes, among, share, right):  # type: ignore[no-untyped-def]
     """Votes of the points start to stop of the tree, written to their rows."""
     near, squares = np.empty(k, np.int64), np.empty(k, x.dtype)
     nodes, spans, gaps = np.empty(64, np.int64), np.empty((64, 2), np.int64), np.empty((64, 2), x.dtype)
     counts = np.zeros(classes, np.int64)
     for i in range(start, stop):
         own, row = codes[i], rows[i]
-        if own == absent:
-            continue
         _seek(x, y, axes, splits, levels, i, k, near, squares, nodes, spans, gaps)
         guess, most = -1, 0
         for j in range(k):
-            code = codes[near[j]]
-            if code != absent:
-                counts[code] += 1
+            counts[codes[near[j]]] += 1
             if j == voters - 1:
                 for nearer in range(voters):
                     code = codes[near[nearer]]

@@ -101,9 +101,9 @@ def load(
         raise unknown_name("data set", name, ("auto", *DATASETS))
     if image_shape is not None:
         dataset = replace(dataset, image_shape=image_shape)
-    dataset = replace(dataset, notes=(*notes, *dataset.notes))
     check(dataset, varies=varies)
-    return replace(dataset, notes=(*dataset.notes, *_outweighs(dataset))) if varies else dataset
+    said = (*notes, *dataset.notes, *dataset.unlabelled(), *(_outweighs(dataset) if varies else ()))
+    return replace(dataset, notes=said)
 
 
 def _names(names: str | Sequence[str]) -> tuple[str, ...]:

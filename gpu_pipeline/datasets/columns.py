@@ -94,7 +94,7 @@ def _named_features(
     for column in features:
         if not _is_numeric(schema.field(column).type):
             values = [] if read is None else read([column])[column].to_pylist()
-            example = next((str(value) for value in values if not is_number(str(value))), "")
+            example = next((str(value) for value in values if value is not None and not is_number(str(value))), "")
             text = isinstance(next((value for value in values if value is not None), None), str)
             such = f"text such as {_cut(example)!r}" if text else str(schema.field(column).type)
             raise InputError(

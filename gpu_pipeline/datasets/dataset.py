@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import operator
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from ..errors import InputError
 from .kept import checked_frame
+from .labels import as_array, labelled, labels, lack
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +36,8 @@ class Dataset:
         (n, d) numbers as they are stored, not scaled; may be memory-mapped. Of a frame of pandas, which is taken too,
         or of lists, an array is kept.
     y
-        (n,) labels, integers or strings, or None.
+        (n,) labels, integers or strings, or None; a masked array where rows have none. Of what is given, None, NaN and
+        NA are missing too.
     rows
         (n,) int64: index of each row in the whole data set, ascending; of all rows if left out.
     total
@@ -78,6 +79,10 @@ class Dataset:
         if self.total is None:
             object.__setattr__(self, "total", n)
 
+    def unlabelled(self) -> tuple[str, ...]:
+        """What to say if rows have no label where others do."""
+        return () if self.y is None else lack(self.name, int(np.count_nonzero(~labelled(self.y))), len(self.y))
+
     def digest(self) -> str:
         """SHA-256, in hexadecimal, of the content of `X`, `y` and `rows`, with their shapes and types."""
         sha = hashlib.sha256()
@@ -88,6 +93,8 @@ class Dataset:
             sha.update(f"{name} {array.dtype.str} {array.shape};".encode())
             for block in blocks(array):
                 sha.update(np.ascontiguousarray(array[block]).data)
+            if np.ma.is_masked(array):
+                sha.update(np.packbits(np.ma.getmaskarray(array)).data)
         return sha.hexdigest()
 
 
@@ -126,89 +133,6 @@ def pick_rows(total: int, sample: int | Literal["all"], seed: int) -> np.ndarray
 def take(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """`array[rows]`, but the array itself (still memory-mapped, not copied) where `rows` are all of them."""
     return array if len(rows) == len(array) else array[rows]
-
-
-def labels(name: str, y: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
-    """Labels as int64 or text, from integers, whole floating-point numbers, booleans or text, or objects of these.
-
-    Parameters
-    ----------
-    name
-        Of the data set, for sentences.
-    y
-        (n,) labels.
-    rows
-        (n,) index of each in the whole data set, for sentences too; from 0 if left out.
-
-    Raises
-    ------
-    InputError
-        If they are none of these, or some are missing.
-    """
-    if y.dtype.kind == "O":
-        import pandas as pd
-
-        _check_missing(name, pd.isna(y), rows)
-        y = _of_one_kind(name, y)
-    if y.dtype.kind == "f":
-        _check_missing(name, np.isnan(y), rows)
-    if y.dtype.kind in "biu" or (y.dtype.kind == "f" and np.array_equal(y, np.round(y)) and np.isfinite(y).all()):
-        return _whole(name, y)
-    if y.dtype.kind == "S":
-        return decoded(name, y.tolist(), rows)
-    if y.dtype.kind in "UT":
-        return y.astype(np.str_)
-    raise InputError(f"the labels of {name} are of type {y.dtype} and not whole: give whole numbers or text.")
-
-
-def _whole(name: str, y: np.ndarray) -> np.ndarray:
-    """Whole numbers as int64; beyond it, several would become the same."""
-    if y.dtype.kind in "uf":
-        beyond = y > np.iinfo(np.int64).max if y.dtype.kind == "u" else np.abs(y) >= 2.0**63
-        if beyond.any():
-            raise InputError(f"the labels of {name} have {y[beyond][0]}, which is beyond 64 bits: save them as text.")
-    return y.astype(np.int64)
-
-
-def decoded(name: str, y: Iterable[bytes], rows: np.ndarray | None = None) -> np.ndarray:
-    """Labels from bytes in UTF-8; parameters as of `labels`.
-
-    Raises
-    ------
-    InputError
-        If some are in another encoding.
-    """
-    found = []
-    for i, value in enumerate(y):
-        try:
-            found.append(value.decode())
-        except UnicodeDecodeError:
-            raise InputError(
-                f"the labels of {name} are not in UTF-8, such as {value!r} in row {i if rows is None else rows[i]} "
-                "(counted from 0): save them as UTF-8."
-            ) from None
-    return np.array(found, dtype=np.str_)
-
-
-def _check_missing(name: str, missing: np.ndarray, rows: np.ndarray | None) -> None:
-    if missing.any():
-        first = int(np.argmax(missing))
-        raise InputError(
-            f"the labels of {name} lack {np.count_nonzero(missing)} of {len(missing)}, the first in row "
-            f"{first if rows is None else rows[first]} (counted from 0): fill them in or leave those rows out."
-        )
-
-
-_KINDS: dict[type, Any] = {str: str, bytes: bytes, int: (Integral, np.bool_), float: (Real, np.bool_)}
-
-
-def _of_one_kind(name: str, y: np.ndarray) -> np.ndarray:
-    """Objects, such as pandas keeps text as, in an array of their own type."""
-    for kind, like in _KINDS.items():
-        if all(isinstance(value, like) for value in y):
-            return np.array([kind(value) for value in y])
-    kinds = ", ".join(sorted({type(value).__name__ for value in y}))
-    raise InputError(f"the labels of {name} are of the types {kinds}: give whole numbers or text.")
 
 
 def check(dataset: Dataset, *, varies: bool = True) -> None:
@@ -261,12 +185,12 @@ def checked(dataset: Dataset, *, varies: bool = True) -> Dataset:
         dataset = replace(dataset, kept=checked_frame(dataset.name, dataset.kept, len(dataset.X)))
     if dataset.y is None:
         return dataset
-    y = np.asarray(dataset.y)
+    y = as_array(dataset.y)
     if y.shape == (len(dataset.X),):
         y = labels(dataset.name, y, dataset.rows)
     dataset = replace(dataset, y=y)
     _check_labels(dataset)
-    return dataset
+    return replace(dataset, notes=tuple(dict.fromkeys((*dataset.notes, *dataset.unlabelled()))))
 
 
 def _check_labels(dataset: Dataset) -> None:
@@ -278,6 +202,8 @@ def _check_labels(dataset: Dataset) -> None:
         raise InputError(f"{dataset.name} has {n} rows but {shape} labels: give one label for each row.")
     if y.dtype.kind not in "iuU":
         raise InputError(f"the labels of {dataset.name} are of type {y.dtype}: give whole numbers or text.")
+    if not labelled(y).any():
+        raise InputError(f"none of the {n:,} rows of {dataset.name} has a label: leave the labels out.")
 
 
 def _check_values(dataset: Dataset, varies: bool) -> None:

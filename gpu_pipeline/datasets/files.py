@@ -4,8 +4,9 @@
 - `.npz`: the same under one of `FEATURE_KEYS` and labels under one of `LABEL_KEYS`, or a single array
   under any name; or a sparse matrix as SciPy saves it, whose rows are made dense.
 - A folder of Parquet files, or one such file with a column of arrays: see `parts`.
-- The others are tables: one column may hold labels, and the features are the columns named, or else
-  all that hold numbers but an index that pandas wrote; or the one column of lists of numbers, if there is one.
+- The others are tables: one column may hold labels, of which some may be missing, and the features are the
+  columns named, or else all that hold numbers but an index that pandas wrote; or the one column of lists of
+  numbers, if there is one.
   A missing number is read as NaN, which `check` refuses.
 
 Nothing is ever unpickled.
@@ -25,7 +26,8 @@ import numpy as np
 from ..errors import InputError
 from . import parts, tables
 from .columns import ALL, Columns
-from .dataset import Dataset, Pick, labels, take
+from .dataset import Dataset, Pick, take
+from .labels import labels
 
 FEATURE_KEYS = ("X", "x", "data", "images", "features")
 LABEL_KEYS = ("y", "labels", "label", "target", "targets")

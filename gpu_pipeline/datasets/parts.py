@@ -18,6 +18,7 @@ from ..errors import InputError
 from .columns import Columns, check_columns, choose_features, is_array
 from .dataset import Dataset, Pick
 from .kept import frame_of
+from .labels import joined
 from .tables import label_column, matrix
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class Parts:
         Raises
         ------
         InputError
-            If it lacks arrays or labels.
+            If it lacks arrays, or labels are neither whole numbers nor text.
         """
         X = _arrays(table[self.features[0]], self) if self.array else matrix(table, self.features)
         rows = np.arange(piece.start, piece.start + piece.rows)
@@ -195,7 +196,7 @@ def read(path: Path, pick: Pick, wanted: Columns) -> Dataset:
             kept.append(table.select(list(wanted.keep)).take(chosen))
             at = last
     assert at == len(rows)
-    y = np.concatenate(labels) if labels else None
+    y = joined(labels) if labels else None
     return Dataset(
         parts.name,
         X,

@@ -10,8 +10,9 @@ import numpy as np
 
 from ..errors import InputError
 from .columns import Columns, check_columns, choose_features, is_array, is_number
-from .dataset import Dataset, Pick, decoded, labels
+from .dataset import Dataset, Pick
 from .kept import frame_of
+from .labels import decoded, labels, without
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -73,13 +74,26 @@ def _csv(path: Path) -> Opened:
 
     first, names = table()
     if not all(is_number(name) for name in names):
-        return Opened(first.schema, first.select)
+        return Opened(first.schema, lambda columns: _absent(first.select(columns)))
     if len(names) > 2 and names == [str(i) for i in range(len(names))]:  # As pandas numbers columns without names.
         note = f"{path.name}: the first line, {names[0]} to {names[-1]}, is taken as column names."
-        return Opened(first.schema, first.select, (note,))
+        return Opened(first.schema, lambda columns: _absent(first.select(columns)), (note,))
     unnamed, names = table(autogenerate_column_names=True)
     note = f"{path.name} has no line of column names: they are {names[0]} to {names[-1]}."
-    return Opened(unnamed.schema, unnamed.select, (note,))
+    return Opened(unnamed.schema, lambda columns: _absent(unnamed.select(columns)), (note,))
+
+
+def _absent(table: pa.Table) -> pa.Table:
+    """A table in which text of no letters is absent, as an empty cell of a CSV file is."""
+    import pyarrow as pa
+    from pyarrow import compute, types
+
+    for i, field in enumerate(table.schema):
+        if types.is_string(field.type):
+            column = table.column(i)
+            filled = compute.if_else(compute.equal(column, ""), pa.scalar(None, field.type), column)
+            table = table.set_column(i, field, filled)
+    return table
 
 
 def _parquet(path: Path) -> Opened:
@@ -161,30 +175,28 @@ def matrix(table: pa.Table, features: Sequence[str]) -> np.ndarray:
     return X
 
 
-def label_column(table: pa.Table, name: str, rows: np.ndarray) -> np.ndarray:
+def label_column(table: pa.Table, name: str, rows: np.ndarray | None = None) -> np.ndarray:
     """Labels of a table's rows, (rows,) int64 or text; `rows` are their indices in the whole data set, for sentences.
 
     Raises
     ------
     InputError
-        If some are missing, they are numbers that are not whole, or text that is not in UTF-8.
+        If they are numbers that are not whole, or text that is not in UTF-8.
     """
-    column = table[name]
-    if column.null_count:
-        first = rows[column.is_null().to_pylist().index(True)]
-        raise InputError(
-            f"the label column {name!r} lacks {column.null_count} of {len(column)} labels, the first in row {first} "
-            "(counted from 0): fill them in or leave those rows out."
-        )
+    import pyarrow as pa
     from pyarrow import types
 
-    said = f"the column {name!r}"
-    if types.is_integer(column.type) or types.is_floating(column.type) or types.is_boolean(column.type):
-        return labels(said, column.to_numpy(), rows)
+    column, said = table[name], f"the column {name!r}"
+    missing = column.is_null().to_numpy()
+    if types.is_floating(column.type) or types.is_null(column.type):
+        return labels(said, column.cast("float64").to_numpy(), rows)
+    if types.is_integer(column.type) or types.is_boolean(column.type):
+        filled = column.fill_null(pa.scalar(0).cast(column.type))
+        return labels(said, np.ma.masked_array(filled.to_numpy(), missing), rows)
     values = column.to_pylist()
-    if values and isinstance(values[0], bytes):  # As Arrow reads text of a CSV that is not in UTF-8.
-        return decoded(said, values, rows)
-    return np.array([str(value) for value in values], dtype=np.str_)
+    if any(isinstance(value, bytes) for value in values):  # As Arrow reads text of a CSV that is not in UTF-8.
+        return without(decoded(said, [value or b"" for value in values], rows), missing)
+    return without(np.array(["" if value is None else str(value) for value in values], dtype=np.str_), missing)
 
 
 TABLES: dict[str, Callable[[Path], Opened]] = {

@@ -165,7 +165,7 @@ def _classes(device: Device, frame: dict[str, Any], codes: Any, found: pd.Series
     xp, n = device.xp, len(found)
     counts = device.get(xp.bincount(codes.astype(np.int64) + 1, minlength=n + 1))
     # The last one stands for the points without a class, if there are any.
-    rank, names, colours = classes_of(found if not counts[0] else found.reindex(range(n + 1)), column)
-    key, inks = class_key(column, names, colours, np.append(counts[1:], counts[:1])[: len(rank)][np.argsort(rank)])
+    rank, classes = classes_of(found if not counts[0] else found.reindex(range(n + 1)), column)
+    key, inks = class_key(column, classes, np.append(counts[1:], counts[:1])[: len(rank)][np.argsort(rank)])
     frame["ink"] = xp.asarray((rank % inks).astype(np.int8))[codes]
     return DeviceLayer(device, frame, key, inks)

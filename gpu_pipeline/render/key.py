@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -42,6 +42,8 @@ class Key:
         Points without a value of the quantity.
     base
         What is taken off the values that are drawn: as 32 bits large ones that lie close together would be the same.
+    absent
+        Whether the last class is that of the points without a value.
     time
         Whether the quantity is a time, as `times.seconds` has it.
     """
@@ -54,7 +56,16 @@ class Key:
     limits: tuple[float, float] = (0.0, 1.0)
     unmeasured: int = 0
     base: float = 0.0
+    absent: bool = False
     time: bool = False
+
+
+class Classes(NamedTuple):
+    """Names of classes in their order, their colours as in `Key`, and whether the last is of the absent values."""
+
+    names: tuple[str, ...]
+    colours: np.ndarray
+    absent: bool
 
 
 def is_quantity(values: pd.Series, colour: str) -> bool:
@@ -97,8 +108,8 @@ def on_ramp(as_type: Callable[[type], Any], short: bool, xp: Any = np) -> tuple[
     return ((exact - low).astype(np.float32), (low, high), low) if high > low else (numbers, (low, high), 0.0)
 
 
-def classes_of(values: pd.Series, column: str) -> tuple[np.ndarray, tuple[str, ...], np.ndarray]:
-    """Code of each value's class, the classes' names and colours; the absent values come last, in grey."""
+def classes_of(values: pd.Series, column: str) -> tuple[np.ndarray, Classes]:
+    """Code of each value's class, and the classes; the absent values come last, in grey."""
     if isinstance(values.dtype, pd.CategoricalDtype):
         codes, found = values.cat.codes.to_numpy(), list(values.cat.categories)
         order = list(range(len(found)))
@@ -112,11 +123,15 @@ def classes_of(values: pd.Series, column: str) -> tuple[np.ndarray, tuple[str, .
     rank[order] = np.arange(len(found))
     rank[-1] = len(found)  # where factorize found no value, its code is -1
     names = [MISFIT_NAMES[bool(found[i])] if column == "misfit" else name_of(found[i]) for i in order]
-    colours = rgb([ALARM if found[i] else CALM for i in order]) if column == "misfit" else class_colours(len(found))
-    if (codes < 0).any():
-        names.append(f"no {column}")
+    absent = bool((codes < 0).any())
+    if column == "misfit":
+        colours = rgb([ALARM if found[i] else CALM for i in order])
+    else:
+        colours = class_colours(len(found), absent)
+    if absent:
+        names.append("no label" if column == "misfit" else f"no {column}")
         colours = np.concatenate([colours, rgb([MISSING])])
-    return rank[codes], tuple(names), colours
+    return rank[codes], Classes(tuple(names), colours, absent)
 
 
 def _sort_key(found: Sequence[Any]) -> Callable[[int], Any]:
@@ -133,7 +148,9 @@ def name_of(value: Any) -> str:
     return str(int(value)) if isinstance(value, (float, np.floating)) and value % 1 == 0 else times.name(value)
 
 
-def class_key(column: str, names: tuple[str, ...], colours: np.ndarray, counts: np.ndarray) -> tuple[Key, int]:
+def class_key(column: str, classes: Classes, counts: np.ndarray) -> tuple[Key, int]:
     """The key to classes, and how many inks they have: beyond `MOST_INKS` classes share inks, and with them colours."""
-    inks = max(min(len(names), MOST_INKS), 1)
-    return Key(column, "classes", names, tuple(counts.tolist()), colours[np.arange(len(names)) % inks]), inks
+    names, n = classes.names, len(classes.names)
+    inks = max(min(n, MOST_INKS), 1)
+    colours = classes.colours[np.arange(n) % inks]
+    return Key(column, "classes", names, tuple(counts.tolist()), colours, absent=classes.absent), inks

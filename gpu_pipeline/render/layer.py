@@ -15,7 +15,7 @@ from . import device, device_table
 from .counting import mark_out
 from .device import DeviceLayer
 from .device_table import check_finite
-from .key import Key, class_key, classes_of, is_quantity, on_ramp
+from .key import Classes, Key, class_key, classes_of, is_quantity, on_ramp
 from .order import Order
 
 Table = pd.DataFrame | Mapping[str, Any]
@@ -116,8 +116,8 @@ def _prepare(tables: list[pd.DataFrame], colour: str) -> list[Layer]:
         number, limits, base = _numbers(pd.Series(times.seconds(values)) if time else values)
         key = Key(colour, "quantity", limits=limits, base=base, time=time)
         return [_quantity(frame, part, key) for frame, part in zip(frames, np.split(number, sizes), strict=True)]
-    codes, names, colours = classes_of(values, colour)
-    return [_class_layer(f, c, colour, names, colours) for f, c in zip(frames, np.split(codes, sizes), strict=True)]
+    codes, classes = classes_of(values, colour)
+    return [_class_layer(f, c, colour, classes) for f, c in zip(frames, np.split(codes, sizes), strict=True)]
 
 
 def arrange(layer: Layer, order: Order) -> Layer:
@@ -222,9 +222,7 @@ def _quantity(frame: pd.DataFrame, values: np.ndarray, key: Key) -> Layer:
     return Layer(frame, replace(key, unmeasured=int(unmeasured.sum())))
 
 
-def _class_layer(
-    frame: pd.DataFrame, codes: np.ndarray, column: str, names: tuple[str, ...], colours: np.ndarray
-) -> Layer:
-    key, inks = class_key(column, names, colours, np.bincount(codes, minlength=len(names)))
+def _class_layer(frame: pd.DataFrame, codes: np.ndarray, column: str, classes: Classes) -> Layer:
+    key, inks = class_key(column, classes, np.bincount(codes, minlength=len(classes.names)))
     frame["ink"] = _inks((codes % inks).astype(np.int8), inks)
     return Layer(frame, key)

@@ -44,7 +44,8 @@ def place_names(grid: Grid, key: Key, size: int, halo: int) -> tuple[Name, ...]:
 
     The largest class chooses first. A name that would cover another moves to its class's next best
     place; if there is none, it is left to the legend. One that would cover most of its class, which is small then,
-    stands above or below it. Classes that share an ink have no names.
+    stands above or below it. Classes that share an ink have no names, nor have the points without a class, which may
+    be anywhere.
 
     Parameters
     ----------
@@ -64,6 +65,8 @@ def place_names(grid: Grid, key: Key, size: int, halo: int) -> tuple[Name, ...]:
     total = np.maximum(amount.sum(axis=-1), 1)
     placed: list[Name] = []
     for ink in np.argsort(-amount.sum(axis=(0, 1)), kind="stable")[: len(key.names)]:
+        if key.absent and ink == len(key.names) - 1:
+            continue
         text = cut(key.names[ink], size, 0.3 * map_width)
         half_x, half_y = width(text, size) / 2 + halo, 0.6 * size + halo
         if not text or half_x * 2 > map_width or half_y * 2 > height:

@@ -19,6 +19,11 @@ Pairwise distance in CIE Lab: at least 17 to normal sight and to simulated prota
 tritanopia (Machado, Oliveira & Fernandes 2009, severity 1); the eight of Okabe & Ito reach 16.
 """
 
+BESIDE_GREY = (
+    "#3f90da", "#ffa90e", "#bd1f01", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#4b000f", "#001e4b", "#5a00ff",
+)  # fmt: skip
+"""The same where many points are grey, with three others instead of those that look grey or, to some, are it."""
+
 MANY = tuple(colorcet.palette["glasbey_bw_minc_20_maxl_70"])
 """256 colours, none lighter than L = 70. They are *not* safe for the colour-blind."""
 
@@ -33,12 +38,12 @@ def rgb(colours: tuple[str, ...] | list[str]) -> np.ndarray:
     return np.array(values, dtype=np.float32).reshape(-1, 3)
 
 
-def class_colours(n: int) -> np.ndarray:
-    """One colour for each of `n` classes, (n, 3) float32 in 0..255.
+def class_colours(n: int, beside_grey: bool = False) -> np.ndarray:
+    """One colour for each of `n` classes, (n, 3) float32 in 0..255; none near `MISSING` where that is beside them.
 
     Up to ten classes they are safe for the colour-blind; beyond 256 they recur.
     """
-    table = rgb(list(TEN if n <= len(TEN) else MANY))
+    table = rgb(list(MANY if n > len(TEN) else BESIDE_GREY if beside_grey else TEN))
     return table[np.arange(n) % len(table)]
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from ..datasets.labels import as_column, labelled, without
+from ..datasets.tables import label_column
 from ..render import Grid, Layer, View, paint, plan, prepare
 
 TOGETHER = 2_000_000
@@ -30,6 +32,8 @@ class Drawn:
         The distinct values there, sorted, and how many points each has.
     low, high
         Corners of all places, (2,) each.
+    absent
+        How many points have none of the values.
     """
 
     folder: Path
@@ -38,6 +42,7 @@ class Drawn:
     counts: np.ndarray
     low: Sequence[float]
     high: Sequence[float]
+    absent: int = 0
 
 
 def draw(drawn: Drawn, *, title: str, subtitle: str, width: int = 1100, height: int = 960) -> Image.Image:
@@ -55,7 +60,7 @@ def draw(drawn: Drawn, *, title: str, subtitle: str, width: int = 1100, height: 
 
 
 def count(drawn: Drawn, inks: np.ndarray, n: int, view: View) -> Grid:
-    """Points in each pixel, ink by ink; `inks` is the ink of each class, of `n` inks."""
+    """Points in each pixel, ink by ink; `inks` is the ink of each class and of no class, of `n` inks."""
     import dask.dataframe
     import datashader
 
@@ -69,16 +74,19 @@ def count(drawn: Drawn, inks: np.ndarray, n: int, view: View) -> Grid:
 
 
 def layer_of(drawn: Drawn) -> tuple[Layer, np.ndarray]:
-    """A layer that has the key to all points, but only their corners; and the ink of each class."""
-    rows = max(len(drawn.classes), 2)
+    """A layer that has the key to all points, but only their corners; and the ink of each class, last of no class."""
+    classes = len(drawn.classes)
+    rows = max(classes + (drawn.absent > 0), 2)
     corners = np.repeat([drawn.low, drawn.high], [rows - 1, 1], axis=0).astype(np.float32)
-    values = drawn.classes[np.arange(rows) % len(drawn.classes)]
-    table = pd.DataFrame({"x": corners[:, 0], "y": corners[:, 1], drawn.column: values})
+    values = drawn.classes[np.arange(rows) % classes]
+    if drawn.absent:
+        values = without(values, np.arange(rows) == classes)
+    table = pd.DataFrame({"x": corners[:, 0], "y": corners[:, 1], drawn.column: as_column(values)})
     (layer,) = prepare(table, colour=drawn.column)
     counts = dict(zip(map(str, drawn.classes.tolist()), drawn.counts.tolist(), strict=True))
-    key = replace(layer.key, counts=tuple(counts[name] for name in layer.key.names))
-    inks = layer.frame["ink"].cat.codes.to_numpy()[: len(drawn.classes)]
-    return replace(layer, key=key), inks
+    known = tuple(counts[name] for name in layer.key.names[:classes])
+    key = replace(layer.key, counts=(*known, drawn.absent) if drawn.absent else known)
+    return replace(layer, key=key), layer.frame["ink"].cat.codes.to_numpy()[np.arange(classes + 1) % rows]
 
 
 def _groups(files: Sequence[Path]) -> list[list[str]]:
@@ -106,7 +114,8 @@ def _read(files: list[str], column: str, classes: np.ndarray, inks: np.ndarray, 
         table = parquet.read_table(file, columns=["x", "y", column])
         x.append(table["x"].to_numpy())
         y.append(table["y"].to_numpy())
-        codes.append(inks[np.searchsorted(classes, table[column].to_numpy().astype(classes.dtype))])
+        values = label_column(table, column)
+        codes.append(inks[np.where(labelled(values), np.searchsorted(classes, np.ma.getdata(values)), len(classes))])
     columns = {"x": np.concatenate(x), "y": np.concatenate(y), "ink": _ink(np.concatenate(codes), n)}
     return pd.DataFrame(columns, copy=False)
 

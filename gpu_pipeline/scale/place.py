@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..datasets.tables import label_column
 from ..placing import Reference
 from ..store import open_run
 from .kept import keep, kept
@@ -73,12 +74,10 @@ def places_of(folder: str | Path, partition: Partition) -> np.ndarray:
 
 
 def labels_of(folder: str | Path, partition: Partition) -> np.ndarray:
-    """Labels of a partition, (rows,) int64 or text."""
+    """Labels of a partition, (rows,) int64 or text; masked where a row has none."""
     from pyarrow import parquet
 
-    column = parquet.read_table(Path(folder) / f"{partition.stem}.parquet", columns=["label"])["label"]
-    values: np.ndarray = column.to_numpy()
-    return values if values.dtype.kind == "i" else values.astype(np.str_)
+    return label_column(parquet.read_table(Path(folder) / f"{partition.stem}.parquet", columns=["label"]), "label")
 
 
 @lru_cache(maxsize=1)
@@ -98,5 +97,8 @@ def _write(path: Path, partition: Partition, embedding: np.ndarray, y: np.ndarra
     from pyarrow import parquet
 
     rows = np.arange(partition.start, partition.start + partition.rows)
-    columns = {"row": rows, "x": embedding[:, 0], "y": embedding[:, 1]} | ({} if y is None else {"label": y})
-    parquet.write_table(pa.table({name: pa.array(values) for name, values in columns.items()}), path)
+    columns = {"row": rows, "x": embedding[:, 0], "y": embedding[:, 1]}
+    table = pa.table({name: pa.array(values) for name, values in columns.items()})
+    if y is not None:
+        table = table.append_column("label", pa.array(np.ma.getdata(y), mask=np.ma.getmaskarray(y)))
+    parquet.write_table(table, path)

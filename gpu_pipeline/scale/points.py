@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..datasets.labels import as_column, labelled, without
 from .kept import keep, kept
 from .kmeans import On, nearest, points_of
+from .place import labels_of, places_of
 from .source import Partition
 
 
@@ -27,6 +29,8 @@ class Writing:
         The distinct labels, sorted, and the code of each cluster's majority; None without labels.
     recall
         File with `rows` and their `recall`; all others were not measured.
+    nullable
+        Whether some row has no label, so that the columns are of one kind in all files.
     """
 
     placed: str
@@ -36,28 +40,33 @@ class Writing:
     classes: np.ndarray | None
     majority: np.ndarray | None
     recall: str
+    nullable: bool = False
 
 
 def write(asked: Writing, partition: Partition) -> dict[str, Any]:
     """Write one partition of the table."""
-    import pyarrow as pa
-    from pyarrow import parquet
+    import pandas as pd
 
     folder = Path(asked.folder)
     if (before := kept(folder, partition.stem)) is not None:
         return before
-    table = parquet.read_table(Path(asked.placed) / f"{partition.stem}.parquet")
+    labels = None if asked.classes is None else labels_of(asked.placed, partition)
     clusters = nearest(points_of(asked.placed, asked.on, partition), asked.centers)[0]
-    table = table.append_column("cluster", pa.array(clusters))
-    table = table.append_column("neighbor_recall", pa.array(_recall(asked.recall, partition)))
-    if asked.classes is not None and asked.majority is not None:
-        labels = table["label"].to_numpy()
-        table = table.append_column("misfit", pa.array(asked.classes[asked.majority[clusters]] != labels))
+    places = places_of(asked.placed, partition)
+    rows = np.arange(partition.start, partition.start + partition.rows)
+    columns: dict[str, Any] = {"row": rows, "x": places[:, 0], "y": places[:, 1]}
+    if labels is not None:
+        columns["label"] = as_column(labels, asked.nullable)
+    columns |= {"cluster": clusters, "neighbor_recall": _recall(asked.recall, partition)}
+    if labels is not None and asked.classes is not None and asked.majority is not None:
+        others = asked.classes[asked.majority[clusters]] != np.ma.getdata(labels)
+        columns["misfit"] = as_column(without(others, ~labelled(labels)), asked.nullable)
+    points = pd.DataFrame(columns)
     return keep(
         folder,
         partition.stem,
-        {".parquet": lambda draft: parquet.write_table(table, draft, compression="zstd")},
-        {"rows": table.num_rows},
+        {".parquet": lambda draft: points.to_parquet(draft, index=False, compression="zstd")},
+        {"rows": len(points)},
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from .. import __version__, pipeline, store
 from ..datasets import Dataset
 from ..datasets.dataset import pick_rows
+from ..datasets.labels import lack
 from ..errors import InputError
 from ..machine import facts
 from ..methods import UMAP
@@ -27,7 +28,7 @@ from .memory import check_disk, share, worker_needs
 from .source import BLOCK, ROWS, Source, open_source
 from .watch import Watch
 
-FORM = 1
+FORM = 2
 """Version of what is kept while a run is not finished."""
 
 
@@ -122,6 +123,8 @@ class _Work:
             watch = Watch(self.folder, f"Map of {self.source.name}", self.observer, workers.dashboard)
             self._look_at_changes(workers, watch)
             surveyed = self._survey(workers, watch)
+            for sentence in lack(self.source.name, surveyed.unlabelled, self.source.total):
+                self.observer.note(sentence)
             landmarks = self._embed(surveyed, watch)
             placed = self._place(workers, landmarks, watch)
             centers = self._cluster(workers, landmarks, watch)
@@ -240,6 +243,7 @@ class _Work:
             on=self.recipe.cluster_on,
             classes=surveyed.classes,
             n=n,
+            unlabelled=surveyed.unlabelled,
         )
         rows = scores.draw_queries(n, self.recipe.seed)
         with watch.step("score", len(partitions), 2) as done:
@@ -264,6 +268,7 @@ class _Work:
             classes=surveyed.classes,
             majority=judged.majority,
             recall=str(self.folder / "recall.npz"),
+            nullable=surveyed.unlabelled > 0,
         )
         with watch.step("table", len(self.source.partitions)) as done:
             workers.each("table", points.write, self.source.partitions, asked, done=done)
@@ -271,12 +276,13 @@ class _Work:
     def _draw(
         self, surveyed: statistics.Surveyed, placed: dict[str, Any], judged: scores.Judged, record: Record
     ) -> Any:
-        column, classes, counts = "cluster", np.arange(len(judged.sizes)), judged.sizes
+        column, classes, counts, absent = "cluster", np.arange(len(judged.sizes)), judged.sizes, 0
         if surveyed.classes is not None and surveyed.counts is not None:
             column, classes, counts = "label", surveyed.classes, surveyed.counts
+            absent = surveyed.unlabelled
         there = counts > 0
         drawn = picture.Drawn(
-            self.folder / "table", column, classes[there], counts[there], placed["low"], placed["high"]
+            self.folder / "table", column, classes[there], counts[there], placed["low"], placed["high"], absent
         )
         title, subtitle = title_of(record, judged.scores)
         return picture.draw(drawn, title=title, subtitle=subtitle)
@@ -292,7 +298,8 @@ class _Work:
     ) -> Record:
         """How the run came about."""
         source, theirs = self.source, landmarks.record
-        notes = [*source.notes, *theirs.notes, *judged.scores.notes]
+        unlabelled = lack(source.name, surveyed.unlabelled, source.total)
+        notes = [*source.notes, *unlabelled, *theirs.notes, *judged.scores.notes]
         far = placed["far"] / source.total
         notes.append(f"{far:.2%} of the rows are farther from all landmarks than 99 % of the landmarks are")
         if not centers.converged:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import contingency, metrics
+from ..datasets.labels import labelled
 from ..nearness import nearer, rank_limits, slices
 from ..scoring import NEIGHBORS, VOTERS, Scores, clipped, how_many_queries
 from .cluster import Team
@@ -45,8 +46,8 @@ class Judging:
         What k-means saw.
     classes
         The distinct labels, sorted; None without labels.
-    n
-        Rows in all.
+    n, unlabelled
+        Rows in all, and those of them that have no label where others do.
     """
 
     placed: str
@@ -55,6 +56,12 @@ class Judging:
     on: On
     classes: np.ndarray | None
     n: int
+    unlabelled: int = 0
+
+    @property
+    def lists(self) -> tuple[str, ...]:
+        """Whose neighbours are sought: in the data, on the map, and there among rows with a label if some have none."""
+        return ("data", "map", "labelled") if self.unlabelled else ("data", "map")
 
 
 @dataclass(frozen=True)
@@ -122,8 +129,11 @@ def measure(
     values["neighbor_recall"], sizes["neighbor_recall"] = float(recall.mean(dtype=np.float64)), len(rows)
     _enter_clusters(values, sizes, asked, total, own)
     if asked.classes is not None:
-        values["label_accuracy"] = _label_accuracy(partitions, placed, rows, total["map"][:, :VOTERS])
-        sizes["label_accuracy"] = len(rows)
+        voters = min(VOTERS, asked.n - asked.unlabelled - 1)
+        near = total[asked.lists[-1]][:, :voters]
+        found = _label_accuracy(partitions, placed, rows, near)
+        if found is not None:
+            values["label_accuracy"], sizes["label_accuracy"] = found
     others = total["map"][:, :k]
     beside = fetch(partitions, others, lambda each: features_of(placed, each)).astype(np.float64) - centre
     limits = rank_limits(features, beside.swapaxes(0, 1))
@@ -134,7 +144,7 @@ def measure(
         f"scores by neighbours are over {len(rows):,} rows drawn with the seed, each held against all {asked.n:,}",
         "KL is not measured: it needs all pairs of rows; that of the landmarks' map is with the landmarks",
     )
-    confusion, majority = _confusion(asked, total["counts"])
+    confusion, majority = _confusion(asked, total["counts"][:-1])
     scores = Scores(values, sizes, recall, None, confusion, "dask", {}, notes)
     return Judged(scores, rows, majority, total["counts"].sum(axis=0))
 
@@ -150,7 +160,8 @@ def judge(asked: Judging, partition: Partition) -> dict[str, Any]:
     places, features = places_of(asked.placed, partition), features_of(asked.placed, partition)
     clusters = nearest(points_of(asked.placed, asked.on, partition), centers)[0]
     k = min(max(NEIGHBORS, VOTERS), asked.n - 1)
-    lists = {name: (np.full((m, k), np.inf), np.full((m, k), -1)) for name in ("data", "map")}
+    lists = {name: (np.full((m, k), np.inf), np.full((m, k), -1)) for name in asked.lists}
+    labels = None if asked.classes is None else labels_of(asked.placed, partition)
     sums = np.zeros((m, len(centers)))
     for slab in slices(partition.rows, SLAB):
         first = partition.start + slab.start
@@ -159,18 +170,18 @@ def judge(asked: Judging, partition: Partition) -> dict[str, Any]:
         sizes = np.bincount(clusters[slab], minlength=len(centers))
         B = features[slab].astype(np.float64) - query["centre"]
         for part in slices(m, 64):
-            for name, squares in (
-                ("data", _squares(query["features"][part], B)),
-                ("map", _plane(query["places"][part], here)),
-            ):
-                if name == "map":
-                    sums[part] += _by_group(np.sqrt(squares)[:, order], sizes)
-                own = rows[part] - first
-                inside = (own >= 0) & (own < len(here))
+            on_map = _plane(query["places"][part], here)
+            sums[part] += _by_group(np.sqrt(on_map)[:, order], sizes)
+            own = rows[part] - first
+            inside = (own >= 0) & (own < len(here))
+            for name in asked.lists:
+                squares = _squares(query["features"][part], B) if name == "data" else on_map
                 squares[inside, own[inside]] = np.inf
+                if name == "labelled" and labels is not None:
+                    squares[:, ~labelled(labels[slab])] = np.inf
                 for best, new in zip(lists[name], _best(squares, first, lists[name], part, k), strict=True):
                     best[part] = new
-    arrays = {"sums": sums, "counts": _counts(asked, partition, clusters, len(centers))}
+    arrays = {"sums": sums, "counts": _counts(asked, labels, clusters, len(centers))}
     arrays |= {f"{name}_{kind}": array for name, pair in lists.items() for kind, array in zip("dr", pair, strict=True)}
     return keep(folder, partition.stem, {".npz": lambda draft: save_arrays(draft, arrays)}, {"rows": partition.rows})
 
@@ -201,14 +212,14 @@ def fetch(partitions: Sequence[Partition], rows: np.ndarray, read: Callable[[Par
 
 def _gather(asked: Judging, partitions: Sequence[Partition], m: int, clusters: int) -> dict[str, np.ndarray]:
     """Parts of all partitions together: neighbours in the data and on the map, sums and counts."""
-    classes = 1 if asked.classes is None else len(asked.classes)
-    total = {"sums": np.zeros((m, clusters)), "counts": np.zeros((classes, clusters), np.int64)}
+    classes = 0 if asked.classes is None else len(asked.classes)
+    total = {"sums": np.zeros((m, clusters)), "counts": np.zeros((classes + 1, clusters), np.int64)}
     lists: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for partition in partitions:
         with np.load(Path(asked.folder) / f"{partition.stem}.npz", allow_pickle=False) as part:
             total["sums"] += part["sums"]
             total["counts"] += part["counts"]
-            for name in ("data", "map"):
+            for name in asked.lists:
                 own = (part[f"{name}_d"], part[f"{name}_r"])
                 lists[name] = _merged(lists[name], own) if name in lists else own
     return {**total, **{name: rows for name, (_, rows) in lists.items()}}
@@ -225,19 +236,27 @@ def _enter_clusters(
     present = np.flatnonzero(there)
     if asked.classes is not None:
         for name in ("accuracy", "purity", "ari", "nmi"):
-            values[name], sizes[name] = getattr(contingency, name)(total["counts"][:, present]), asked.n
+            agreement = getattr(contingency, name)(total["counts"][:-1, present])
+            values[name], sizes[name] = agreement, asked.n - asked.unlabelled
     if len(present) > 1:
         codes = np.searchsorted(present, own)
         samples = metrics.silhouettes(total["sums"][:, present], codes, there[present])
         values["silhouette"], sizes["silhouette"] = float(samples.mean()), len(own)
 
 
-def _label_accuracy(partitions: Sequence[Partition], placed: str, rows: np.ndarray, lists: np.ndarray) -> float:
-    own, near = (fetch(partitions, each, lambda part: labels_of(placed, part)) for each in (rows, lists))
+def _label_accuracy(
+    partitions: Sequence[Partition], placed: str, rows: np.ndarray, lists: np.ndarray
+) -> tuple[float, int] | None:
+    """Label accuracy, and over how many queries; None if none has a label, or no other row has."""
+    known = fetch(partitions, rows, lambda part: labelled(labels_of(placed, part)))
+    rows, lists = rows[known], lists[known]
+    if not lists.size:
+        return None
+    own, near = (fetch(partitions, each, lambda part: np.ma.getdata(labels_of(placed, part))) for each in (rows, lists))
     # The queries and then their neighbours as one table of labels, into which the lists point.
     places = len(rows) + np.arange(lists.size).reshape(lists.shape)
     together = np.concatenate([own, near.ravel()])
-    return metrics.label_accuracy(together, places, lists.shape[1], np.arange(len(rows)))
+    return metrics.label_accuracy(together, places, lists.shape[1], np.arange(len(rows))), len(rows)
 
 
 def _confusion(asked: Judging, counts: np.ndarray) -> tuple[dict[str, list[Any]] | None, np.ndarray | None]:
@@ -248,13 +267,13 @@ def _confusion(asked: Judging, counts: np.ndarray) -> tuple[dict[str, list[Any]]
     return table, counts.argmax(axis=0)
 
 
-def _counts(asked: Judging, partition: Partition, clusters: np.ndarray, k: int) -> np.ndarray:
-    """Rows of each class in each cluster; without labels one row of all."""
-    if asked.classes is None:
+def _counts(asked: Judging, labels: np.ndarray | None, clusters: np.ndarray, k: int) -> np.ndarray:
+    """Rows of each class in each cluster, and last those of none."""
+    if labels is None or asked.classes is None:
         return np.bincount(clusters, minlength=k)[None]
-    codes = np.searchsorted(asked.classes, labels_of(asked.placed, partition))
-    cells = np.bincount(codes * k + clusters, minlength=len(asked.classes) * k)
-    return np.asarray(cells.reshape(len(asked.classes), k))
+    none = len(asked.classes)
+    codes = np.where(labelled(labels), np.searchsorted(asked.classes, np.ma.getdata(labels)), none)
+    return np.bincount(codes * k + clusters, minlength=(none + 1) * k).reshape(none + 1, k)
 
 
 def _squares(Q: np.ndarray, B: np.ndarray) -> np.ndarray:

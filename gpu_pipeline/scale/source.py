@@ -11,6 +11,7 @@ import numpy as np
 
 from ..datasets import parts
 from ..datasets.columns import Columns
+from ..datasets.labels import joined
 from ..errors import InputError
 from ..recipe import Data
 
@@ -105,7 +106,7 @@ class Source:
             read = [self.parquet.read(piece) for piece in partition.pieces]
             X = read[0][0] if len(read) == 1 else np.concatenate([features for features, _ in read])
             labels = [labels for _, labels in read if labels is not None]
-            y = np.concatenate(labels) if labels else None
+            y = joined(labels) if labels else None
         if X.dtype.kind == "f":
             bad = np.flatnonzero(~np.isfinite(X).all(axis=1))
             if len(bad):

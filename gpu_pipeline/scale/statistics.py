@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..datasets.labels import labelled, without
 from ..errors import InputError
 from ..placing import Axes
 from ..preprocess import preprocess
@@ -69,6 +70,8 @@ class Surveyed:
         SHA-256 of each partition's content.
     classes, counts
         The distinct labels, sorted, and how many rows each has; None without labels.
+    unlabelled
+        Rows that have no label where others do.
     reduction, share
         Mean and principal axes of all prepared rows, and the axes' share of the variance; None if all columns
         are kept.
@@ -78,6 +81,7 @@ class Surveyed:
     digests: tuple[str, ...]
     classes: np.ndarray | None
     counts: np.ndarray | None
+    unlabelled: int
     reduction: Axes | None
     share: float | None
 
@@ -109,11 +113,14 @@ def survey(asked: Survey, landmarks: str, partition: Partition) -> dict[str, Any
     chosen = np.asarray(rows[first:last]) - partition.start
     arrays = {"X": X[chosen]}
     if y is not None:
-        arrays["y"] = y[chosen]
+        arrays |= {"y": np.ma.getdata(y)[chosen], "labelled": labelled(y)[chosen]}
     if asked.moments:
         total = _moments(asked, X)
         arrays |= {"mean": total.mean, "scatter": total.scatter}
-    labels, counts = ([], []) if y is None else (array.tolist() for array in np.unique(y, return_counts=True))
+    labels, counts = None, None
+    if y is not None:
+        there = np.ma.getdata(y)[labelled(y)]
+        labels, counts = (array.tolist() for array in np.unique(there, return_counts=True))
     remember = {
         **{"rows": len(X), "low": float(X.min()), "high": float(X.max()), "digest": _digest(X, y)},
         **{"labels": labels, "counts": counts},
@@ -124,7 +131,8 @@ def survey(asked: Survey, landmarks: str, partition: Partition) -> dict[str, Any
 def conclude(
     asked: Survey, parts: list[dict[str, Any]], components: int | None
 ) -> tuple[Surveyed, dict[str, np.ndarray]]:
-    """All partitions' parts together, in their order; and the landmarks `X` as they are stored, with their labels `y`.
+    """All partitions' parts together, in their order; and the landmarks `X` as they are stored, with their labels `y`,
+    and which of them are `labelled`.
 
     Parameters
     ----------
@@ -138,7 +146,7 @@ def conclude(
     Raises
     ------
     InputError
-        If all values are equal, or so large that their squares are not finite.
+        If all values are equal, or so large that their squares are not finite; if there are labels, but of no row.
     """
     low, high = min(part["low"] for part in parts), max(part["high"] for part in parts)
     if not low < high:
@@ -148,7 +156,7 @@ def conclude(
     landmarks: dict[str, list[np.ndarray]] = {}
     for partition, part in zip(asked.source.partitions, parts, strict=True):
         with np.load(Path(asked.folder) / f"{partition.stem}.npz", allow_pickle=False) as arrays:
-            for name in {"X", "y"} & set(arrays.files):
+            for name in {"X", "y", "labelled"} & set(arrays.files):
                 landmarks.setdefault(name, []).append(arrays[name])
             if asked.moments:
                 own = Moments(part["rows"], arrays["mean"], arrays["scatter"])
@@ -161,7 +169,9 @@ def conclude(
         axes, share = principal_axes(moments, components)
         reduction = Axes(moments.mean.astype(np.float32), axes)
     digests = tuple(part["digest"] for part in parts)
-    found = Surveyed(limits, digests, *_classes(parts), reduction, share)
+    classes, counts = _classes(asked.source.name, parts)
+    unlabelled = 0 if counts is None else sum(part["rows"] for part in parts) - int(counts.sum())
+    found = Surveyed(limits, digests, classes, counts, unlabelled, reduction, share)
     return found, {name: np.concatenate(arrays) for name, arrays in landmarks.items()}
 
 
@@ -171,7 +181,7 @@ def store(folder: Path, found: Surveyed, landmarks: dict[str, np.ndarray]) -> No
     arrays = {name: getattr(found, name) for name in ("classes", "counts") if getattr(found, name) is not None}
     if found.reduction is not None:
         arrays |= {"mean": found.reduction.mean, "axes": found.reduction.axes}
-    remember = {"limits": found.limits, "digests": found.digests, "share": found.share}
+    remember = {name: getattr(found, name) for name in ("limits", "digests", "unlabelled", "share")}
     keep(folder, "surveyed", {".npz": lambda draft: save_arrays(draft, arrays)}, remember)
 
 
@@ -184,7 +194,8 @@ def load(folder: Path) -> Surveyed | None:
         reduction = Axes(arrays["mean"], arrays["axes"]) if "axes" in arrays else None
         low, high = remembered["limits"]
         classes, counts = (arrays.get(name) for name in ("classes", "counts"))
-    return Surveyed((low, high), tuple(remembered["digests"]), classes, counts, reduction, remembered["share"])
+    digests, unlabelled, share = tuple(remembered["digests"]), remembered["unlabelled"], remembered["share"]
+    return Surveyed((low, high), digests, classes, counts, unlabelled, reduction, share)
 
 
 def known_digests(folder: Path, source: Source) -> dict[int, str]:
@@ -198,7 +209,9 @@ def known_digests(folder: Path, source: Source) -> dict[int, str]:
 def landmark_rows(folder: Path) -> tuple[np.ndarray, np.ndarray | None]:
     """The landmarks as they are stored, and their labels or None."""
     with np.load(folder / "landmark-rows.npz", allow_pickle=False) as arrays:
-        return arrays["X"], arrays.get("y")
+        if "y" not in arrays or not arrays["labelled"].any():
+            return arrays["X"], None
+        return arrays["X"], without(arrays["y"], ~arrays["labelled"])
 
 
 def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -255,13 +268,15 @@ def _scaled(moments: Moments, limits: Limits) -> Moments:
     return Moments(moments.count, (moments.mean - low) / (high - low), moments.scatter / (high - low) ** 2)
 
 
-def _classes(parts: list[dict[str, Any]]) -> tuple[np.ndarray | None, np.ndarray | None]:
-    if not parts[0]["labels"]:
+def _classes(name: str, parts: list[dict[str, Any]]) -> tuple[np.ndarray | None, np.ndarray | None]:
+    if parts[0]["labels"] is None:
         return None, None
     counts: dict[Any, int] = {}
     for part in parts:
         for label, count in zip(part["labels"], part["counts"], strict=True):
             counts[label] = counts.get(label, 0) + count
+    if not counts:
+        raise InputError(f"no row of {name} has a label: leave the labels out.")
     classes = np.array(sorted(counts))
     return classes, np.array([counts[label] for label in classes.tolist()], np.int64)
 
@@ -271,5 +286,7 @@ def _digest(X: np.ndarray, y: np.ndarray | None) -> str:
     sha.update(np.ascontiguousarray(X).data)
     if y is not None:
         sha.update(f"{y.dtype.kind};".encode())
-        sha.update("\n".join(map(str, y.tolist())).encode())
+        sha.update("\n".join(map(str, np.ma.getdata(y).tolist())).encode())
+        if np.ma.is_masked(y):
+            sha.update(np.packbits(labelled(y)).data)
     return sha.hexdigest()
