@@ -301,6 +301,7 @@ BAD_FILES: dict[str, tuple[Callable[[Path], list[Any]], str]] = {
     "wrong magic": (_idx(lambda whole: gzip.compress(b"\0\0\x0d\x03" + whole[4:])), "it begins with '00000d03'"),
     "unknown kind of file": (_bytes("bad.xls", b"x"), "is of a kind that cannot be read"),
     "no such file": (lambda folder: ["--data", folder / "none.npy"], "there is no file"),
+    "no such file of an unknown kind": (lambda folder: ["--data", folder / "none.xls"], "there is no file"),
     "a folder": (lambda folder: ["--data", folder], "is a folder"),
     "no data folder": (lambda folder: ["--data-dir", folder / "none"], "there is no folder"),
 }

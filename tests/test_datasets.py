@@ -292,6 +292,7 @@ def test_impossible_samples(sample: Any) -> None:
     [
         ("mnits", {}, "unknown data set 'mnits': did you mean 'mnist'"),
         ("kuzushiji", {}, "did you mean 'kuzushiji-mnist'"),
+        ("points.xyz", {}, "there is no file points.xyz: give another path."),
         ("digits", {"label_column": "y"}, "no named columns"),
         ("digits", {"columns": ["y"]}, "no named columns"),
         ("digits", {"image_shape": (5, 5), "sample": 3}, "784 columns, which are not images of 5 x 5"),

@@ -53,9 +53,11 @@ def read(path: Path, pick: Pick, wanted: Columns = ALL) -> Dataset:
     """
     if parts.is_partitioned(path):
         return parts.read(path, pick, wanted)
-    suffix = _suffix(path)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: give a file ({', '.join(SUFFIXES)}), or the folder as data directory.")
     if not path.is_file():
         raise _missing(path)
+    suffix = _suffix(path)
     if suffix in ARRAYS and wanted != ALL:
         raise InputError(f"{path.name} has no named columns to choose from: leave the names out.")
     try:
@@ -69,19 +71,15 @@ def read(path: Path, pick: Pick, wanted: Columns = ALL) -> Dataset:
 
 
 def is_path(name: str) -> bool:
-    """Whether a name is meant as a file: it has a known suffix or a folder, or such a file is there."""
+    """Whether a name is meant as a file: it has a suffix or a folder, or such a file is there."""
     path = Path(name)
-    return path.name.lower().endswith(SUFFIXES) or path.name != name or path.exists()
+    return bool(path.suffix) or path.name != name or path.exists()
 
 
 def _suffix(path: Path) -> str:
     name = path.name.lower()
     suffix = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), None)
     if suffix is None:
-        if path.is_dir():
-            raise InputError(
-                f"{path} is a folder: give a file ({', '.join(SUFFIXES)}), or the folder as data directory."
-            )
         raise InputError(f"{path} is of a kind that cannot be read: give a file in {', '.join(SUFFIXES)}.")
     return suffix
 
