@@ -478,6 +478,28 @@ def test_ctrl_c_leaves_no_half_run(tmp_path: Path, engine: str) -> None:
     assert not list((tmp_path / "runs").iterdir())
 
 
+def test_ctrl_c_while_the_command_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    ended = subprocess.run(COMMAND, env={**os.environ, "PYTHONPATH": path}, capture_output=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, b"", b"gpu-pipeline: stopped.\n")
+
+
+def test_a_command_that_fails_waits_for_no_thread(tmp_path: Path) -> None:
+    code = (
+        "import sys, threading; from gpu_pipeline.__main__ import main\n"
+        "threading.Thread(target=threading.Event().wait).start()  # as one that compiles, but without an end\n"
+        "sys.argv[1:] = ['show', 'none']; main()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            _, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert (process.returncode, said.count("\n")) == (2, 1)
+    assert said.startswith("gpu-pipeline: ")
+
+
 @pytest.mark.mnist
 def test_mnist_from_pixels_to_a_stored_map(mnist_dir: Path, tmp_path: Path, call: Call) -> None:
     ended = call(
