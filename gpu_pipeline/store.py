@@ -27,6 +27,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import arguments
 from .drafts import cannot_write, draft, flush, publish
 from .errors import InputError, unknown_name
 from .record import SCHEMA, Record, Run
@@ -48,10 +49,10 @@ def save(run: Run, folder: str | Path = "runs") -> Path:
     InputError
         If `folder` cannot be written or the disk is full; nothing is left behind.
     """
-    name = folder_name(run)
-    with draft(Path(folder)) as path:
+    name, folder = folder_name(run), _folder(folder)
+    with draft(folder) as path:
         _write(run, path)
-        run.path = publish(path, Path(folder), name)
+        run.path = publish(path, folder, name)
     return run.path
 
 
@@ -96,7 +97,7 @@ def writable(folder: str | Path) -> None:
     InputError
         If `folder` cannot be made or written.
     """
-    with draft(Path(folder)) as path:
+    with draft(_folder(folder)) as path:
         (path / "probe").write_bytes(b"probe")
 
 
@@ -156,13 +157,14 @@ def find(path: str | Path, folder: str | Path = "runs") -> Path:
     InputError
         If none or more than one fits.
     """
-    for where in (Path(path), Path(folder) / path):
+    run, folder = arguments.path(path, "the run"), _folder(folder)
+    for where in (run, folder / run):
         if (where / FILES["record"]).is_file():
             return where
     known = [where.name for where in list_runs(folder)]
     fitting = [name for name in known if name.startswith(str(path))]
     if len(fitting) == 1:
-        return Path(folder) / fitting[0]
+        return folder / fitting[0]
     if fitting:
         raise InputError(f"{str(path)!r} is the beginning of {len(fitting)} runs: give one of {', '.join(fitting)}.")
     if not known:
@@ -172,13 +174,17 @@ def find(path: str | Path, folder: str | Path = "runs") -> Path:
 
 def list_runs(folder: str | Path = "runs") -> list[Path]:
     """Folders of the stored runs, the oldest first."""
-    folder = Path(folder)
+    folder = _folder(folder)
     if not folder.is_dir():
         return []
     found = [
         where for where in folder.iterdir() if not where.name.startswith(".") and (where / FILES["record"]).is_file()
     ]
     return sorted(found, key=lambda where: ((where / FILES["record"]).stat().st_mtime_ns, where.name))
+
+
+def _folder(folder: str | Path) -> Path:
+    return arguments.path(folder, "the folder of runs")
 
 
 def folder_name(run: Run) -> str:

@@ -30,7 +30,7 @@ LAYERS = (
     ("datasets",),
     ("metrics",),
     ("affinities", "drafts", "shearing"),
-    ("contingency", "nearness"),
+    ("arguments", "contingency", "nearness"),
     ("compiling", "errors", "figures", "methods", "timing"),
     ("times",),
 )

@@ -280,3 +280,10 @@ def test_reference_rows_that_are_all_equal() -> None:
     assert (found.embedding[0] == embedding).all(axis=1).any()  # At the place of one of them.
     assert np.isfinite(found.embedding).all()
     assert found.novelty[1] > found.far
+
+
+@pytest.mark.parametrize("threads", ["a", 0, 2.5])
+def test_threads_that_cannot_be(made: tuple[Reference, np.ndarray], threads: Any) -> None:
+    reference, features = made
+    with pytest.raises(InputError, match=r"the number of threads is .*: give (a whole number|1 or more)\."):
+        reference.place_features(features[:2], threads)

@@ -6,6 +6,7 @@ import io
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -62,6 +63,7 @@ def test_a_run_by_its_name(made: Run) -> None:
     ("select", "says"),
     [
         ("", "cannot be read, ''"),
+        (3, "the selection is 3: give a text such as =where:label=4."),
         ("label=4", "cannot be read, 'label=4'"),
         ("=where:label=4;", "cannot be read, ''"),
         ("=box:0,1,0", "cannot be read, '=box:0,1,0'"),
@@ -71,7 +73,7 @@ def test_a_run_by_its_name(made: Run) -> None:
         ("=where:nothing=4", "nothing"),
     ],
 )
-def test_selections_that_cannot_be_used(made: Run, select: str, says: str) -> None:
+def test_selections_that_cannot_be_used(made: Run, select: Any, says: str) -> None:
     with pytest.raises(InputError) as refused:
         rows(made, select)
     assert says in str(refused.value)

@@ -7,6 +7,7 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
+from .. import arguments
 from ..errors import InputError
 from ..record import Run
 from ..store import open_run
@@ -67,7 +68,7 @@ def steps_of(select: str) -> tuple[Step, ...]:
         If there is none, or one cannot be read or needs a second map.
     """
     steps = []
-    for text in select.split(";"):
+    for text in arguments.text(select, "the selection", "a text such as =where:label=4").split(";"):
         step = step_from_text(text)
         if step is None:
             raise InputError(

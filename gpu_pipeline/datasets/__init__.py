@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from .. import arguments
 from ..errors import InputError, unknown_name
 from . import digits, fetch, files, tables
 from .columns import ALL, Columns
@@ -83,10 +84,14 @@ def load(
             f"a data set is loaded by its name or path, not {type(name).__name__}: Dataset('a name', X) holds "
             "arrays and frames."
         )
-    wanted = Columns(label_column, None if columns is None else _names(columns), _names(keep or ()))
+    wanted = Columns(
+        None if label_column is None else arguments.text(label_column, "the label column", "the name of a column"),
+        None if columns is None else arguments.names(columns, "what is named as columns"),
+        arguments.names(keep or (), "what is named to keep"),
+    )
     name = str(name)
     pick = partial(pick_rows, sample=sample, seed=seed)
-    if data_dir is not None and not Path(data_dir).expanduser().is_dir():
+    if data_dir is not None and not arguments.path(data_dir, "the data directory").expanduser().is_dir():
         raise InputError(f"there is no folder {data_dir}: give the data directory's path.")
     notes: tuple[str, ...] = ()
     if name == "auto":
@@ -104,10 +109,6 @@ def load(
     check(dataset, varies=varies)
     said = (*notes, *dataset.notes, *dataset.unlabelled(), *(_outweighs(dataset) if varies else ()))
     return replace(dataset, notes=said)
-
-
-def _names(names: str | Sequence[str]) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else tuple(dict.fromkeys(names))
 
 
 def is_table(name: str) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from .. import arguments
 from ..errors import InputError
 from .kept import checked_frame
 from .labels import as_array, labelled, labels, lack
@@ -74,8 +75,8 @@ class Dataset:
                 object.__setattr__(self, "columns", tuple(map(str, self.X.columns)))
             object.__setattr__(self, "X", np.asarray(self.X))
         n = len(self.X) if self.X.ndim else 0
-        if self.rows is None:
-            object.__setattr__(self, "rows", np.arange(n, dtype=np.int64))
+        rows = np.arange(n, dtype=np.int64) if self.rows is None else np.asarray(self.rows)
+        object.__setattr__(self, "rows", rows)
         if self.total is None:
             object.__setattr__(self, "total", n)
 
@@ -125,7 +126,7 @@ def pick_rows(total: int, sample: int | Literal["all"], seed: int) -> np.ndarray
         size = 0
     if not 1 <= size <= total:
         raise InputError(f"a sample of {sample!r} cannot be drawn: give 'all' or a whole number from 1 to {total}.")
-    if seed < 0:
+    if arguments.whole(seed, "the seed") < 0:
         raise InputError(f"the seed is {seed}: it must be 0 or more.")
     return np.sort(np.random.default_rng(seed).choice(total, size, replace=False).astype(np.int64))
 
@@ -162,15 +163,31 @@ def check(dataset: Dataset, *, varies: bool = True) -> None:
     if X.dtype.kind not in "biuf":
         what = "text" if X.dtype.kind in "SUT" else f"values of type {X.dtype}"
         raise InputError(f"{name} holds {what} where numbers are expected: give integers or floating-point numbers.")
-    if len(dataset.rows) != len(X):
-        raise InputError(f"{name} has {len(X)} rows but {len(dataset.rows)} row indices: give one for each.")
-    if dataset.image_shape is not None and (min(dataset.image_shape) < 1 or np.prod(dataset.image_shape) != X.shape[1]):
-        height, width = dataset.image_shape
+    if dataset.rows.shape != (len(X),):
+        raise InputError(f"{name} has {len(X)} rows but {dataset.rows.size} row indices: give one for each.")
+    if dataset.rows.dtype.kind not in "iu":
+        raise InputError(f"the row indices of {name} are of type {dataset.rows.dtype}: give whole numbers.")
+    if dataset.columns is not None and len(dataset.columns) != X.shape[1]:
         raise InputError(
-            f"{name} has {X.shape[1]} columns, which are not images of {height} x {width}: give another image shape."
+            f"{name} has {X.shape[1]} columns but {len(dataset.columns)} names of columns: give one for each."
         )
+    if dataset.image_shape is not None:
+        _check_image_shape(name, dataset.image_shape, X.shape[1])
     _check_labels(dataset)
     _check_values(dataset, varies)
+
+
+def _check_image_shape(name: str, shape: tuple[int, int], columns: int) -> None:
+    try:
+        height, width = map(operator.index, shape)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"the image shape of {name} is {shape!r}: give height and width as two whole numbers, such as (28, 28)."
+        ) from None
+    if min(height, width) < 1 or height * width != columns:
+        raise InputError(
+            f"{name} has {columns} columns, which are not images of {height} x {width}: give another image shape."
+        )
 
 
 def checked(dataset: Dataset, *, varies: bool = True) -> Dataset:
@@ -180,6 +197,8 @@ def checked(dataset: Dataset, *, varies: bool = True) -> Dataset:
             f"rows come as a Dataset, not as {type(dataset).__name__}: give Dataset('a name', X), or with labels "
             "Dataset('a name', X, y)."
         )
+    arguments.text(dataset.name, "the name of a data set", "a text")
+    arguments.whole(dataset.total, f"the total of {dataset.name}")
     check(replace(dataset, y=None), varies=varies)
     if dataset.kept is not None:
         dataset = replace(dataset, kept=checked_frame(dataset.name, dataset.kept, len(dataset.X)))

@@ -51,8 +51,15 @@ def read(path: Path, pick: Pick, wanted: Columns = ALL) -> Dataset:
         If there is no such file, its suffix is not known, it is not what its suffix says, or a column
         is missing or does not hold numbers.
     """
-    if parts.is_partitioned(path):
-        return parts.read(path, pick, wanted)
+    try:
+        if parts.is_partitioned(path):
+            return parts.read(path, pick, wanted)
+        return _read_one(path, pick, wanted)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}.") from None
+
+
+def _read_one(path: Path, pick: Pick, wanted: Columns) -> Dataset:
     if path.is_dir():
         raise InputError(f"{path} is a folder: give a file ({', '.join(SUFFIXES)}), or the folder as data directory.")
     if not path.is_file():
@@ -60,20 +67,20 @@ def read(path: Path, pick: Pick, wanted: Columns = ALL) -> Dataset:
     suffix = _suffix(path)
     if suffix in ARRAYS and wanted != ALL:
         raise InputError(f"{path.name} has no named columns to choose from: leave the names out.")
-    try:
-        if path.stat().st_size == 0:
-            raise InputError(f"{path} is empty: give a file with data in it.")
-        read_array = ARRAYS.get(suffix)
-        dataset = read_array(path, pick) if read_array is not None else tables.read(path, suffix, pick, wanted)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}.") from None
+    if path.stat().st_size == 0:
+        raise InputError(f"{path} is empty: give a file with data in it.")
+    read_array = ARRAYS.get(suffix)
+    dataset = read_array(path, pick) if read_array is not None else tables.read(path, suffix, pick, wanted)
     return replace(dataset, name=path.name[: -len(suffix)], source=path.name)
 
 
 def is_path(name: str) -> bool:
     """Whether a name is meant as a file: it has a suffix or a folder, or such a file is there."""
     path = Path(name)
-    return bool(path.suffix) or path.name != name or path.exists()
+    try:
+        return bool(path.suffix) or path.name != name or path.exists()
+    except OSError:  # longer than any file's name
+        return False
 
 
 def _suffix(path: Path) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from .. import engines, methods
+from .. import arguments, engines, methods
 from ..errors import InputError
 from ..nearness import slices
 from ..preprocess import preprocess
@@ -107,7 +107,7 @@ class Reference:
         """
         from ..engines.mesh import affinities, index, place
 
-        threads = threads or engines.threads()
+        threads = _count(threads)
         features = np.ascontiguousarray(features, dtype=np.float32)
         embedding = np.ascontiguousarray(embedding, dtype=np.float32)
         made = index.build(features, seed, threads)
@@ -170,7 +170,7 @@ class Reference:
         InputError
             If they have another number of columns than the reference's features, or are no finite numbers.
         """
-        threads = threads or engines.threads()
+        threads = _count(threads)
         F = np.asarray(F)
         _check(F, self.index.X.shape[1], "features")
         k = min(surroundings.NEIGHBORS, len(self.embedding))
@@ -250,9 +250,18 @@ def features_of(
             rows = project(rows, reduction.mean, reduction.axes, 1)
         features[part] = rows
 
-    with ThreadPoolExecutor(threads or engines.threads()) as pool:
+    with ThreadPoolExecutor(_count(threads)) as pool:
         list(pool.map(fill, slices(len(X), _PART)))  # What a thread raised is raised here.
     return features
+
+
+def _count(threads: int | None) -> int:
+    """Threads to use."""
+    if threads is None:
+        return engines.threads()
+    if arguments.whole(threads, "the number of threads") < 1:
+        raise InputError(f"the number of threads is {threads}: give 1 or more.")
+    return threads
 
 
 def _check(X: np.ndarray, columns: int, what: str) -> None:

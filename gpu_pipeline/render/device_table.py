@@ -21,7 +21,9 @@ _TABLE = 2**20
 
 def device_of(table: Any) -> Device | None:
     """The GPU on which a table's coordinates lie, by CuPy or cuDF; None if they do not."""
-    if isinstance(table, pd.DataFrame) or "x" not in table:
+    if isinstance(table, pd.DataFrame) or not (isinstance(table, Mapping) or hasattr(table, "columns")):
+        return None
+    if "x" not in table:
         return None
     if not (hasattr(table["x"], "to_cupy") or hasattr(table["x"], "__cuda_array_interface__")):
         return None

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from .. import arguments
 from ..errors import InputError
 from . import device
 from .counting import scatter, survey
@@ -89,11 +90,12 @@ def fit(
     InputError
         If a range is not two finite, rising numbers, or the size is not one that can be drawn.
     """
+    width, height = arguments.whole(width, "the width"), arguments.whole(height, "the height")
     if not (1 <= width <= 16_384 and 1 <= height <= 16_384):
         raise InputError(f"a picture of {width} x {height} pixels cannot be drawn: choose 1 to 16384 for each.")
     (x0, x1), (y0, y1) = (_range(frame[axis], given) for axis, given in (("x", x_range), ("y", y_range)))
     # A window that was asked for is kept as it is, without a margin.
-    wide, high = ((1 if given else 1 + 2 * MARGIN) for given in (x_range, y_range))
+    wide, high = ((1 if given is not None else 1 + 2 * MARGIN) for given in (x_range, y_range))
     scale = max((x1 - x0) * wide / width, (y1 - y0) * high / height)
     if scale == 0:  # one place only: a window that is wide against the coordinates' rounding error
         scale = max(1.0, abs(x0) * 1e-3, abs(y0) * 1e-3) / min(width, height)
@@ -201,7 +203,10 @@ def _range(values: Any, given: Range | None) -> Range:
     """The given range, or that of the values."""
     if given is None:
         return (0.0, 0.0) if not len(values) else (float(values.min()), float(values.max()))
-    low, high = (float(end) for end in given)
+    try:
+        low, high = (float(end) for end in given)
+    except (TypeError, ValueError):
+        raise InputError(f"the range is {given!r}: give two finite numbers, the lower first.") from None
     if not (np.isfinite([low, high]).all() and low < high):
         raise InputError(f"the range {low:g} to {high:g} is empty: give two finite numbers, the lower first.")
     return low, high

@@ -9,7 +9,7 @@ from typing import Any, overload
 import numpy as np
 import pandas as pd
 
-from .. import times
+from .. import arguments, times
 from ..errors import InputError, unknown_name
 from . import device, device_table
 from .counting import mark_out
@@ -80,6 +80,7 @@ def prepare(*tables: Table, colour: str) -> list[Layer] | list[DeviceLayer]:
     EngineFailed
         If points are on a GPU, which fails or has too little memory.
     """
+    arguments.text(colour, "the colour", "the name of a column, or density")
     there = [device_table.device_of(table) for table in tables]
     if any(there):
         if len(tables) > 1:

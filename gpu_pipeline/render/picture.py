@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
+from .. import arguments
 from ..errors import InputError
 from .device import DeviceLayer
 from .grid import Grid, Range, View, aggregate, fit, spread
@@ -97,7 +98,8 @@ def draw(
         If points are on a GPU, which fails or has too little memory.
     """
     if colour is None:
-        colour = next((column for column in ("label", "cluster") if column in points), "density")
+        columns = points if isinstance(points, Mapping) else getattr(points, "columns", ())
+        colour = next((column for column in ("label", "cluster") if column in columns), "density")
     (layer,) = prepare(points, colour=colour)
     return shade(spread(aggregate(layer, fit(layer.frame, width, height, x_range, y_range))), layer.key, mode)
 
@@ -214,6 +216,7 @@ def plan(
     count
         Counts the points of a layer in a window; another where a layer's frame has only the corners of its points.
     """
+    width, height = arguments.whole(width, "the width"), arguments.whole(height, "the height")
     if not (LEAST_WIDTH <= width <= 16_384 and LEAST_HEIGHT <= height <= 16_384):
         raise InputError(
             f"a picture of {width} x {height} pixels has no room for its texts: choose {LEAST_WIDTH} x {LEAST_HEIGHT} "
