@@ -1,4 +1,5 @@
-"""Columns of times as numbers, and such numbers as text: seconds since 1970 by the column's own clock."""
+"""Columns of times as numbers, and such numbers as text: seconds since 1970 by the column's own clock. Durations are
+plain numbers of seconds."""
 
 from __future__ import annotations
 
@@ -25,6 +26,14 @@ def seconds(values: pd.Series) -> np.ndarray:
         values = values.dt.tz_localize(None)
     times = values.to_numpy(dtype="datetime64[us]", na_value=np.datetime64("NaT"))
     return np.where(np.isnat(times), np.nan, times.astype(np.int64) / 1e6)
+
+
+def lasting(values: pd.Series) -> pd.Series:
+    """A column of durations as seconds, float64, NaN where there is none; any other as it is."""
+    if values.dtype.kind != "m":
+        return values
+    spent = values.dt.total_seconds().to_numpy(dtype=np.float64, na_value=np.nan)
+    return pd.Series(spent, values.index, name=values.name)
 
 
 def written(second: float, span: float, steps: int = 100) -> str:

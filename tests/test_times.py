@@ -17,6 +17,7 @@ from gpu_pipeline.dashboard.opened import Opened
 from gpu_pipeline.dashboard.search import found
 from gpu_pipeline.dashboard.session import Session
 from gpu_pipeline.dashboard.state import Choice
+from gpu_pipeline.datasets import Dataset, checked
 from gpu_pipeline.errors import InputError
 from gpu_pipeline.render import prepare
 from gpu_pipeline.render.legend import legend_of
@@ -60,6 +61,35 @@ def test_times_within_a_minute_are_told_apart() -> None:
     (layer,) = prepare(table(when), colour="when")
     assert len(np.unique(layer.frame["value"])) > N - 5
     assert legend_of([layer.key], 1, 20).ticks[0][1].startswith("2024-05-01 12:00:00.")
+
+
+@pytest.mark.parametrize(
+    "took",
+    [
+        pd.to_timedelta(np.arange(N), unit="m"),
+        pd.to_timedelta(np.arange(N), unit="m").as_unit("s"),
+        pd.Series(pd.to_timedelta(np.arange(N), unit="m"), dtype="duration[us][pyarrow]"),
+    ],
+)
+def test_durations_are_quantities_of_seconds(tmp_path: Path, took: object) -> None:
+    points = table().assign(took=took)
+    points.loc[3:4, "took"] = pd.NaT
+    (layer,) = prepare(points, colour="took")
+    assert (layer.key.kind, layer.key.time, layer.key.unmeasured) == ("quantity", False, 2)
+    assert legend_of([layer.key], 1, 20).ticks[2][1] == "30030"  # half way between the percentiles
+    one = session(tmp_path, points)
+    assert one.opened is not None
+    assert numbers(one.opened) == ["when", "took"]
+    one.act("limit", {"column": "took", "low": "600", "high": "1200"})
+    assert one.visible is not None
+    assert np.flatnonzero(one.visible).tolist() == list(range(10, 21))
+    assert np.flatnonzero(found(one.opened.points, "took<=120")).tolist() == [0, 1, 2]
+    assert np.flatnonzero(found(one.opened.points, "took=600")).tolist() == [10]
+    for kept in (points[["took"]], one.opened.points[["took"]]):
+        dataset = checked(Dataset("mine", points[["x"]], kept=kept))
+        assert dataset.kept is not None
+        assert dataset.kept["took"].iloc[:3].tolist() == [0.0, 60.0, 120.0]
+        assert dataset.kept["took"].isna().sum() == 2
 
 
 def test_few_times_and_times_that_are_labels_are_classes() -> None:

@@ -67,7 +67,8 @@ def load(
         In a table: the column of labels, and the columns of features (if None, all that hold numbers but
         an index that pandas wrote).
     keep
-        In a table: columns that are no features and go with the points, to colour and filter a map by.
+        In a table: columns that are no features and go with the points, to colour and filter a map by. Durations
+        become seconds.
     image_shape
         Height and width, if each row of a file is an image.
     varies

@@ -52,8 +52,11 @@ def frame_of(table: pa.Table, keep: Sequence[str]) -> pd.DataFrame:
 
 
 def series_of(column: pa.ChunkedArray) -> pd.Series:
-    """A column as pandas keeps it: text with few different values as a category, decimal numbers as usual ones."""
+    """A column as pandas keeps it: text with few different values as a category, decimal numbers as usual ones, and
+    durations as seconds."""
     from pyarrow import types
+
+    from .. import times
 
     if types.is_decimal(column.type):
         whole = column.type.scale == 0 and column.type.precision <= 18
@@ -65,8 +68,7 @@ def series_of(column: pa.ChunkedArray) -> pd.Series:
         if coded.num_chunks and len(coded.chunk(0).dictionary) <= MOST_CATEGORIES:
             column = coded
     mapper = _nullable if column.null_count else None
-    series: pd.Series = column.to_pandas(types_mapper=mapper, date_as_object=False)
-    return series
+    return times.lasting(column.to_pandas(types_mapper=mapper, date_as_object=False))
 
 
 def is_shown(kind: pa.DataType) -> bool:
@@ -81,7 +83,7 @@ def is_shown(kind: pa.DataType) -> bool:
 
 
 def checked_frame(name: str, kept: Any, n: int) -> pd.DataFrame:
-    """A frame that anyone may have made, as columns for n points.
+    """A frame that anyone may have made, as columns for n points; durations become seconds.
 
     Raises
     ------
@@ -91,6 +93,8 @@ def checked_frame(name: str, kept: Any, n: int) -> pd.DataFrame:
     """
     import pandas as pd
     import pyarrow as pa
+
+    from .. import times
 
     if not isinstance(kept, pd.DataFrame) or len(kept) != n:
         what = f"{len(kept)} rows" if isinstance(kept, pd.DataFrame) else type(kept).__name__
@@ -107,7 +111,7 @@ def checked_frame(name: str, kept: Any, n: int) -> pd.DataFrame:
         raise InputError(
             f"the columns kept with {name} cannot be stored ({error}): give each values of one kind."
         ) from None
-    return frame
+    return pd.DataFrame({name: times.lasting(frame[name]) for name in names}, frame.index)
 
 
 def _is_text(kind: pa.DataType) -> bool:

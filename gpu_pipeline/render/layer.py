@@ -71,7 +71,7 @@ def prepare(*tables: Table, colour: str) -> list[Layer] | list[DeviceLayer]:
         on a GPU (CuPy, cuDF) is prepared and counted there.
     colour
         "label", "cluster" and "misfit" are classes, as is any column of strings, booleans or at most 64
-        different whole numbers or times; other numbers and times are a quantity.
+        different whole numbers or times; other numbers and times are a quantity, as are durations, in seconds.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def _prepare(tables: list[pd.DataFrame], colour: str) -> list[Layer]:
         if colour not in table.columns:
             raise unknown_name("column to colour by", colour, [*map(str, table.columns), "density"])
     sizes = np.cumsum([len(frame) for frame in frames])[:-1]
-    values = pd.concat([table[colour] for table in tables], ignore_index=True)
+    values = times.lasting(pd.concat([table[colour] for table in tables], ignore_index=True))
     if is_quantity(values, colour):
         time = times.is_time(values)
         number, limits, base = _numbers(pd.Series(times.seconds(values)) if time else values)
