@@ -429,6 +429,21 @@ def test_a_column_that_outweighs_all_others_is_said(tmp_path: Path) -> None:
     assert "'c'" in load(str(path)).notes[0]
 
 
+def test_labels_that_nearly_all_differ_are_said(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    table = pd.DataFrame(random.normal(size=(25_000, 3)), columns=list("abc"))
+    path = tmp_path / "t.parquet"
+    table.assign(id=[f"thing {i}" for i in range(25_000)], half=np.arange(25_000) // 2 % 4_000).to_parquet(path)
+    (note,) = load(str(path), label_column="id", columns=["a", "b", "c"]).notes
+    assert note.startswith("t: nearly every row has a label of its own (8,334 different ones in 8,334 rows), so that")
+    for options in (
+        {"label_column": "half"},
+        {"label_column": "id", "varies": False},
+        {"label_column": "id", "sample": 9},
+    ):
+        assert load(str(path), columns=["a", "b", "c"], **options).notes == ()  # type: ignore[arg-type]
+
+
 def test_of_very_many_columns_some_are_named() -> None:
     names = [f"gene {i}" for i in range(5_000)]
     assert str(unknown_name("column", "?", names)).endswith("gene 28, gene 29 and 4970 more.")

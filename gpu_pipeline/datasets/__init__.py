@@ -19,6 +19,7 @@ from . import digits, fetch, files, tables
 from .columns import ALL, Columns
 from .dataset import Dataset, Pick, check, checked, pick_rows
 from .fetch import Location, cache_dir, locate
+from .labels import labelled
 
 __all__ = ["DATASETS", "Dataset", "Location", "cache_dir", "check", "checked", "is_table", "load", "locate"]
 
@@ -32,10 +33,13 @@ DATASETS: dict[str, Callable[[Pick, str | Path | None], Dataset]] = {
 
 
 _LOOKED_AT = 10_000
-"""Rows in which a column is sought that outweighs all others."""
+"""Rows in which a column is sought that outweighs all others, and labels that nearly all differ."""
 
 _OUTWEIGHS = 0.9
 """Share of the variance above which it does."""
+
+_DIFFER = 0.9
+"""Share of different ones above which labels do, of at least 20."""
 
 
 def load(
@@ -108,8 +112,8 @@ def load(
     if image_shape is not None:
         dataset = replace(dataset, image_shape=image_shape)
     check(dataset, varies=varies)
-    said = (*notes, *dataset.notes, *dataset.unlabelled(), *(_outweighs(dataset) if varies else ()))
-    return replace(dataset, notes=said)
+    doubts = (*_outweighs(dataset), *_differ(dataset)) if varies else ()
+    return replace(dataset, notes=(*notes, *dataset.notes, *dataset.unlabelled(), *doubts))
 
 
 def is_table(name: str) -> bool:
@@ -136,6 +140,20 @@ def _outweighs(dataset: Dataset) -> tuple[str, ...]:
         f"{dataset.name}: the column {dataset.columns[most]!r} has {share:.1%} of the variance of all "
         f"{len(dataset.columns)}, which are scaled together, so that the map shows little else: keep it with the "
         "points if it is no feature, or bring all to one scale.",
+    )
+
+
+def _differ(dataset: Dataset) -> tuple[str, ...]:
+    """What to say where nearly all labels differ, as those do that are an id."""
+    given = np.empty(0) if dataset.y is None else np.ma.getdata(dataset.y)[labelled(dataset.y)]
+    some = given[:: -(-len(given) // _LOOKED_AT) or 1].tolist()
+    different = len(set(some))
+    if len(some) < 20 or different <= _DIFFER * len(some):
+        return ()
+    return (
+        f"{dataset.name}: nearly every row has a label of its own ({different:,} different ones in {len(some):,} "
+        "rows), so that colours and scores by label say nothing: name a column of classes as the labels, and keep an "
+        "id with the points instead.",
     )
 
 
