@@ -306,6 +306,20 @@ def test_a_frame_that_goes_while_it_is_looked_at(thinned: bool, store: Path, mon
     assert seen.frame.points["x"].tolist() == [last] * 5
 
 
+def test_a_frame_of_rows_of_which_some_have_no_label(store: Path) -> None:
+    folder = store / jobs.JOBS / "one"
+    folder.mkdir(parents=True)
+    (store / "t.csv").write_text("a,kind\n1,x\n2,\n3,y\n4,y\n5,\n")
+    data = {"name": str(store / "t.csv"), "label_column": "kind"}
+    put_json(folder / "job.json", {"recipe": {"data": data}, "data_dir": None, "created": "x"})
+    put_json(folder / "status.json", {"state": "running", "frames": 2})
+    record(folder, [1, 2])
+    frame = watching.look(store, watching.Watch("one", 1)).frame
+    assert frame is not None
+    assert frame.layer("label").key.names == ("x", "y", "no label")
+    assert frame.codes("label")[0].tolist() == [0, 2, 1, 1, 2]
+
+
 def test_a_job_that_is_gone_is_said_but_not_to_who_took_it_off_the_list(store: Path) -> None:
     for name in ("one", "two"):
         (store / jobs.JOBS / name).mkdir(parents=True)
