@@ -2,7 +2,8 @@
 
 runs/<run>/placed/<data>-<hash>/
     record.json      what was placed and how, for how long, how many rows are far from the reference
-    points.parquet   row, x, y, label and vote (with labels), cluster, nearest, nearest_row, distance, novelty
+    points.parquet   row, x, y, label and vote (with labels), cluster, nearest, nearest_row, distance, novelty, and what
+                     was kept
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .datasets import Dataset, checked
+from .datasets.kept import check_names
 from .datasets.labels import as_column, from_column, labelled
 from .drafts import draft, flush, publish
 from .errors import InputError
@@ -40,6 +42,9 @@ FOLDER = "placed"
 
 FILES = {"record": "record.json", "points": "points.parquet"}
 
+OWN = ("vote", "nearest", "nearest_row", "distance", "novelty", "far")
+"""Columns that placed points have beside those of a run's points, or are shown with."""
+
 
 @dataclass(frozen=True, eq=False)
 class PlacedSet:
@@ -57,7 +62,7 @@ class PlacedSet:
         run has: the label of most of the 10 nearest reference points on the map that have one), `cluster` (that of the
         nearest centre, where the run clustered), `nearest` (position of the nearest reference row in the run's points,
         or in those of its landmarks), `nearest_row` (its index in the run's data set), `distance` to it in the
-        features, `novelty` (see `placing.Placed`).
+        features, `novelty` (see `placing.Placed`), and the data set's kept columns.
     path
         Folder where it is stored, or None.
     """
@@ -81,6 +86,8 @@ def place(run: Run, dataset: Dataset, *, threads: int | None = None) -> PlacedSe
     if reference.preparation is not None:
         dataset = _by_name(dataset, reference.preparation.names)
     dataset = checked(dataset, varies=False)
+    if dataset.kept is not None:
+        check_names(dataset.name, [str(name) for name in dataset.kept], OWN)
     with watch.measure("compile"):
         reference.place(dataset.X[:1], threads)
     with watch.measure("prepare"):
@@ -238,6 +245,8 @@ def _points(run: Run, dataset: Dataset, features: np.ndarray, placed: Placed) ->
         "distance": placed.distances[:, 0],
         "novelty": placed.novelty,
     }
+    if dataset.kept is not None:
+        columns |= {str(name): values for name, values in dataset.kept.items()}
     return pd.DataFrame(columns)
 
 

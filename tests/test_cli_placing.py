@@ -11,6 +11,9 @@ import pytest
 from conftest import Call
 
 from gpu_pipeline import Recipe, run
+from gpu_pipeline.dashboard.placed import open_placed
+from gpu_pipeline.dashboard.state import Step
+from gpu_pipeline.dashboard.stored import open_stored
 from gpu_pipeline.datasets import load
 
 
@@ -80,6 +83,24 @@ def test_columns_are_found_by_their_names(folder: Path, call: Call, tmp_path: Pa
     assert "unknown column of few.parquet 'f'" in ended.err
     named = call("place", "old", turned, "--columns", "a,b", "--out", folder / "runs")
     assert (named.code, "have 2 columns but the map's have 6" in named.err) == (2, True)
+
+
+def test_columns_are_kept_with_placed_rows(folder: Path, call: Call) -> None:
+    path = folder / "kept.parquet"
+    frame = pd.read_parquet(table(path, 100, 4))
+    frame.assign(title=[f"thing {i}" for i in range(100)], price=np.linspace(0, 9, 100), far=1).to_parquet(path)
+    ended = call("place", "old", path, "--keep", "title,price", "--out", folder / "runs")
+    assert (ended.code, ended.err) == (0, "")
+    where = Path(ended.out.rpartition("points: ")[2].strip()).parent
+    ground = open_stored(folder / "runs", where.parent.parent.name)
+    opened = open_placed(ground, where.name)
+    assert {"title", "price"} < set(opened.colours())
+    assert opened.layer("price").key.kind == "quantity"
+    assert np.flatnonzero(opened.matching(Step("new", "find", text="title=thing 40"))).tolist() == [40]
+    assert opened.points["price"].tolist() == np.linspace(0, 9, 100).tolist()
+    for keep, says in (("far", "points have one of that name"), ("a", "cannot be a feature and be kept")):
+        refused = call("place", "old", path, "--keep", keep, "--out", folder / "runs")
+        assert (refused.code, says in refused.err) == (2, True)
 
 
 def test_one_row_and_rows_that_are_all_equal(folder: Path, call: Call) -> None:

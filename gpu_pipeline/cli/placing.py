@@ -24,6 +24,9 @@ def place(
     columns: Annotated[
         str | None, typer.Option(help="Feature columns of a file, separated by commas; by default those of the run.")
     ] = None,
+    keep: Annotated[
+        str | None, typer.Option(help="Columns of a file that go with the points and are no features, by commas.")
+    ] = None,
     sample: Annotated[str | None, typer.Option(help="Rows to draw, or all.")] = None,
     seed: Annotated[int, typer.Option(help="Of the sample.")] = 0,
     data_dir: DataDir = None,
@@ -39,7 +42,7 @@ def place(
     if to is not None:
         placed.check_table(to)
     run = store.open_run(name, out)
-    made = placed.place(run, _load(run, data, label_column, columns, rows_wanted(sample), seed, data_dir))
+    made = placed.place(run, _load(run, data, label_column, columns, keep, rows_wanted(sample), seed, data_dir))
     if to is not None:
         where = placed.write_table(made, to)
     else:
@@ -56,6 +59,7 @@ def _load(
     data: str,
     label_column: str | None,
     columns: str | None,
+    keep: str | None,
     sample: int | str | None,
     seed: int,
     data_dir: Path | None,
@@ -75,6 +79,7 @@ def _load(
         seed=seed,
         label_column=label_column,
         columns=chosen,
+        keep=keep.split(",") if keep is not None else None,
         varies=False,
     )
     renamed = columns is not None and names is not None and set(chosen or ()) != set(names)

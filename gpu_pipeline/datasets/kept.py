@@ -18,7 +18,7 @@ MOST_CATEGORIES = 10_000
 """Text with no more different values than this is kept as codes: ten million labels fill 10 MB and not 200."""
 
 
-def check_names(name: str, keep: Sequence[str]) -> None:
+def check_names(name: str, keep: Sequence[str], taken: Sequence[str] = POINTS) -> None:
     """See that columns can stand beside those that points have.
 
     Raises
@@ -27,7 +27,7 @@ def check_names(name: str, keep: Sequence[str]) -> None:
         If one has a name of theirs.
     """
     for column in keep:
-        if column in POINTS:
+        if column in taken:
             raise InputError(
                 f"the column {column!r} of {name} cannot be kept, for points have one of that name: rename it."
             )
