@@ -58,8 +58,6 @@ class Data(Settings):
             raise ValueError(
                 f"sample is {self.sample} and landmarks {self.landmarks}, but rows are drawn only once: give one"
             )
-        if self.landmarks is not None and self.keep:
-            raise ValueError("columns are not kept with landmarks: leave keep out, and join them by the points' row")
         return self
 
 

@@ -16,7 +16,8 @@ from gpu_pipeline.dashboard.making import recipe_of
 from gpu_pipeline.dashboard.session import Session
 from gpu_pipeline.dashboard.state import Choice
 from gpu_pipeline.dashboard.uploads import MARK
-from gpu_pipeline.recipe import make
+from gpu_pipeline.recipe import Data
+from gpu_pipeline.scale.source import open_source
 
 N = 200
 KEEP = ("id", "title", "when", "stars")
@@ -106,13 +107,13 @@ def test_what_cannot_be_kept_is_refused(tmp_path: Path, keep: str, columns: list
         load(str(path), keep=keep, columns=columns)
 
 
-def test_data_without_named_columns_and_landmarks_keep_none(tmp_path: Path) -> None:
+def test_data_without_named_columns_keep_none(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.eye(5))
     for name in ("digits", str(tmp_path / "a.npy")):
         with pytest.raises(InputError, match="has no named columns"):
             load(name, keep="id")
-    with pytest.raises(InputError, match="not kept with landmarks"):
-        make({"data": {"name": "a.parquet", "landmarks": 100, "keep": ["id"]}})
+    with pytest.raises(InputError, match="has no named columns"):
+        open_source(Data(name=str(tmp_path / "a.npy"), landmarks=3, keep=("id",)))
 
 
 def test_a_frame_of_ones_own_goes_with_arrays(tmp_path: Path) -> None:

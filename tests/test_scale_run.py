@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import psutil
 import pyarrow as pa
 import pytest
@@ -24,11 +25,12 @@ from pyarrow import parquet
 
 from gpu_pipeline import InputError, Run, load, open_run, report, scoring, store
 from gpu_pipeline.cli.making import _bytes
+from gpu_pipeline.dashboard import search
 from gpu_pipeline.dashboard.side.point_card import point
 from gpu_pipeline.dashboard.stored import open_stored, rows_of
 from gpu_pipeline.datasets.making import make_digits
 from gpu_pipeline.recipe import Data, make
-from gpu_pipeline.scale import memory
+from gpu_pipeline.scale import memory, picture
 from gpu_pipeline.scale.cluster import Where
 from gpu_pipeline.scale.run import run
 from gpu_pipeline.scale.source import open_source
@@ -206,6 +208,48 @@ def test_rows_may_have_no_label(text: bool, tmp_path: Path) -> None:
     assert made.path is not None
     assert_array_equal(np.asarray(Image.open(made.path / "map.png")), np.asarray(made.draw()))
     assert made.landmarks().points["label"].isna().any()
+
+
+def test_columns_go_with_the_points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one kind in all partitions, of which one lacks some values, and as they are when the run ends."""
+    n, half = 600, 300
+    rows = np.arange(n)
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(n, 3)), columns=list("abc")).assign(
+        title=[f"thing {row}" for row in rows],
+        batch=pd.Categorical(np.where(rows < half, "first", "second")),
+        stars=pd.array(np.where((rows >= half) & (rows % 7 == 0), None, 2**53 + rows), "Int64"),
+        seen=pd.array(np.where((rows >= half) & (rows % 5 == 0), None, rows % 2 == 1), "boolean"),
+        day=pd.Timestamp("2024-01-01") + pd.to_timedelta(rows, "D"),
+        spent=pd.to_timedelta(rows, "min"),
+    )
+    keep, place = list(frame)[3:], tmp_path / "data"
+    place.mkdir()
+    for i, part in enumerate((frame[:half], frame[half:])):
+        part.to_parquet(place / f"{i}.parquet")
+    data = {"name": str(place), "landmarks": 200, "keep": keep}
+    recipe = make({"data": data, "embed": {"method": "pca"}, "reduce": {"n_components": 2}})
+
+    def stop(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(picture, "draw", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run(recipe, Where(4 * 10**9, 1), tmp_path / "runs")
+    frame.loc[7, "title"] = "another name"
+    frame[:half].to_parquet(place / "0.parquet")
+    made = open_run(run(recipe, Where(4 * 10**9, 1), tmp_path / "runs"))
+    whole = load(str(place), keep=keep).kept
+    assert whole is not None
+    assert made.points.columns.tolist() == ["row", "x", "y", "cluster", "neighbor_recall", *keep]
+    for column in keep:
+        assert made.points[column].isna().tolist() == whole[column].isna().tolist()
+        assert made.points[column].dropna().tolist() == whole[column].dropna().tolist()
+    opened = open_stored(tmp_path / "runs", made.path.name if made.path else "")
+    assert opened.layer("batch").key.names == ("first", "second")
+    assert opened.layer("day").key.time
+    assert opened.layer("spent").key.kind == "quantity"
+    assert np.flatnonzero(search.found(opened.points, "another name")).tolist() == [7]
 
 
 def test_labels_that_no_row_has(tmp_path: Path) -> None:

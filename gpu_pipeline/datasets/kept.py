@@ -44,30 +44,41 @@ def check_kinds(name: str, schema: pa.Schema, keep: Sequence[str]) -> None:
             )
 
 
-def frame_of(table: pa.Table, keep: Sequence[str]) -> pd.DataFrame:
+def frame_of(table: pa.Table, keep: Sequence[str], alike: bool = False) -> pd.DataFrame:
     """Some columns of a table as pandas keeps them; see `series_of`."""
     import pandas as pd
 
-    return pd.DataFrame({name: series_of(table[name]) for name in keep})
+    return pd.DataFrame({name: series_of(table[name], alike) for name in keep})
 
 
-def series_of(column: pa.ChunkedArray) -> pd.Series:
+def series_of(column: pa.ChunkedArray, alike: bool = False) -> pd.Series:
     """A column as pandas keeps it: text with few different values as a category, decimal numbers as usual ones, and
-    durations as seconds."""
+    durations as seconds.
+
+    Parameters
+    ----------
+    column
+        Of a table, or of a part of one.
+    alike
+        Whether the kind shall depend on that of the column alone, as parts that are written apart need it: text is text
+        then, and whole numbers may be absent.
+    """
     from pyarrow import types
 
     from .. import times
 
+    if alike and types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
     if types.is_decimal(column.type):
         whole = column.type.scale == 0 and column.type.precision <= 18
         column = column.cast("int64" if whole else "float64")
     if types.is_string_view(column.type):
         column = column.cast("large_string")
-    if _is_text(column.type):
+    if _is_text(column.type) and not alike:
         coded = column.dictionary_encode().unify_dictionaries()
         if coded.num_chunks and len(coded.chunk(0).dictionary) <= MOST_CATEGORIES:
             column = coded
-    mapper = _nullable if column.null_count else None
+    mapper = _nullable if alike or column.null_count else None
     return times.lasting(column.to_pandas(types_mapper=mapper, date_as_object=False))
 
 

@@ -8,6 +8,7 @@ there are is read from the footers alone. Checksums of pages are verified where 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -34,12 +35,14 @@ MADE = "_made.json"
 
 @dataclass(frozen=True)
 class Piece:
-    """One row group: its file, its number there, the first of its rows in the whole data set, and how many."""
+    """One row group: its file, its number there, the first of its rows in the whole data set, and how many; and the
+    bytes of the columns that go with the points, as the file has them before it compresses them."""
 
     path: str
     group: int
     start: int
     rows: int
+    kept: int = 0
 
     def __str__(self) -> str:
         return f"{self.path}, row group {self.group}"
@@ -89,37 +92,21 @@ class Parts:
         return sum(piece.rows for piece in self.pieces)
 
     def read(self, piece: Piece) -> tuple[np.ndarray, np.ndarray | None]:
-        """Features (rows, columns) and labels of one piece; raises what `table` and `arrays` do."""
-        return self.arrays(piece, self.table(piece))
-
-    def table(self, piece: Piece) -> pa.Table:
-        """The columns of one piece that are asked for.
+        """Features (rows, columns) and labels of one piece; a column of arrays is not copied.
 
         Raises
         ------
         InputError
-            If it cannot be read, which names the file.
+            If it cannot be read, which names the file, lacks arrays, or labels are neither whole numbers nor text.
         """
-        import pyarrow as pa
-
-        wanted = list(dict.fromkeys([*self.features, *(() if self.label is None else (self.label,)), *self.keep]))
-        try:
-            with _open(Path(piece.path)) as file:
-                return file.read_row_group(piece.group, wanted, use_threads=False)
-        except (pa.ArrowException, OSError) as error:
-            raise damaged(str(piece), error) from None
-
-    def arrays(self, piece: Piece, table: pa.Table) -> tuple[np.ndarray, np.ndarray | None]:
-        """Features and labels of a piece from its table; a column of arrays is not copied.
-
-        Raises
-        ------
-        InputError
-            If it lacks arrays, or labels are neither whole numbers nor text.
-        """
+        table = _table(piece, (*self.features, *(() if self.label is None else (self.label,))))
         X = _arrays(table[self.features[0]], self) if self.array else matrix(table, self.features)
         rows = np.arange(piece.start, piece.start + piece.rows)
         return X, None if self.label is None else label_column(table, self.label, rows)
+
+    def kept(self, piece: Piece) -> pa.Table:
+        """The columns of one piece that go with the points; raises an `InputError` if it cannot be read."""
+        return _table(piece, self.keep)
 
 
 def damaged(what: str, error: Exception) -> InputError:
@@ -163,11 +150,13 @@ def open_parts(path: Path, wanted: Columns) -> Parts:
         if schema is not None and not own.equals(schema):
             raise InputError(f"{each} has other columns than {files[0].name}: give files of the same kind.")
         schema = own if schema is None else schema
-        for group in range(metadata.num_row_groups):
-            rows = metadata.row_group(group).num_rows
-            if rows:
+        beside = [i for i in range(metadata.num_columns) if metadata.schema.column(i).path in wanted.keep]
+        for i in range(metadata.num_row_groups):
+            group = metadata.row_group(i)
+            if group.num_rows:
                 start = pieces[-1].start + pieces[-1].rows if pieces else 0
-                pieces.append(Piece(str(each), group, start, rows))
+                kept = sum(group.column(j).total_uncompressed_size for j in beside)
+                pieces.append(Piece(str(each), i, start, group.num_rows, kept))
     if path.is_dir():
         _check_filled(path, sum(piece.rows for piece in pieces))
     if schema is None or not pieces:
@@ -186,14 +175,13 @@ def read(path: Path, pick: Pick, wanted: Columns) -> Dataset:
     X, labels, kept, at = np.empty((len(rows), parts.columns), dtype=parts.dtype), [], [], 0
     for piece, first, last in zip(parts.pieces, ends[:-1], ends[1:], strict=True):
         if first < last:
-            table = parts.table(piece)
-            features, y = parts.arrays(piece, table)
+            features, y = parts.read(piece)
             chosen = rows[first:last] - piece.start
             if features.dtype != X.dtype:  # a missing number made it floating: `check` will say where
                 X = X.astype(np.result_type(X, features))
             X[first:last] = features[chosen]
             labels += [] if y is None else [y[chosen]]
-            kept.append(table.select(list(wanted.keep)).take(chosen))
+            kept += [parts.kept(piece).take(chosen)] if wanted.keep else []
             at = last
     assert at == len(rows)
     y = joined(labels) if labels else None
@@ -216,6 +204,16 @@ def _open(path: Path) -> parquet.ParquetFile:
     from pyarrow import parquet
 
     return parquet.ParquetFile(path, page_checksum_verification=True)
+
+
+def _table(piece: Piece, columns: Sequence[str]) -> pa.Table:
+    import pyarrow as pa
+
+    try:
+        with _open(Path(piece.path)) as file:
+            return file.read_row_group(piece.group, list(dict.fromkeys(columns)), use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        raise damaged(str(piece), error) from None
 
 
 def _footer(path: Path) -> tuple[parquet.FileMetaData, pa.Schema]:

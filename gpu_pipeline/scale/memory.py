@@ -24,6 +24,9 @@ LANDMARK = 6_000
 DRAWING = 300 * MIB
 """Bytes that a worker takes to draw: rows, a few grids of pixels, and the compiled loop."""
 
+KEPT = 4
+"""Copies of the columns that go with the points that a worker has at its most: read, as a frame, and written."""
+
 PLACED = 40
 """Bytes on the disk that a placed row takes in its two tables."""
 
@@ -80,12 +83,13 @@ def parent_needs(source: Source, landmarks: int, components: int) -> int:
 
 
 def worker_needs(source: Source, landmarks: int, components: int) -> int:
-    """Bytes of a worker at its most, about: while it prepares and places its largest partition, or draws."""
+    """Bytes of a worker at its most, about: while it prepares and places its largest partition, draws, or writes the
+    columns that go with the points."""
     d, item = source.columns, np.dtype(source.dtype).itemsize
     rows = max(partition.rows for partition in source.partitions)
     partition = rows * (5 * d * item // 2 + 12 * components + 100)
     placing = partition + 24 * BLOCK * d + 24 * d * d + landmarks * (8 * components + 100)
-    return WORKER + max(placing, DRAWING)
+    return WORKER + max(placing, DRAWING, max(KEPT * each.kept + 100 * each.rows for each in source.partitions))
 
 
 def check_disk(folder: Path, source: Source, components: int) -> None:
@@ -97,7 +101,7 @@ def check_disk(folder: Path, source: Source, components: int) -> None:
         If it does not, with both numbers.
     """
     d = source.columns
-    needed = source.total * (4 * components + PLACED)
+    needed = source.total * (4 * components + PLACED) + sum(partition.kept for partition in source.partitions)
     if components < d:
         needed = max(needed, len(source.partitions) * 8 * d * d)
     there = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

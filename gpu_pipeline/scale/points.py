@@ -12,7 +12,7 @@ from ..datasets.labels import as_column, labelled, without
 from .kept import keep, kept
 from .kmeans import On, nearest, points_of
 from .place import labels_of, places_of
-from .source import Partition
+from .source import Partition, Source
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,8 @@ class Writing:
 
     Attributes
     ----------
+    source
+        The rows, of which some columns may go with the points.
     placed, folder
         Folders of the placed partitions, and of the table.
     on, centers
@@ -33,6 +35,7 @@ class Writing:
         Whether some row has no label, so that the columns are of one kind in all files.
     """
 
+    source: Source
     placed: str
     folder: str
     on: On
@@ -61,7 +64,9 @@ def write(asked: Writing, partition: Partition) -> dict[str, Any]:
     if labels is not None and asked.classes is not None and asked.majority is not None:
         others = asked.classes[asked.majority[clusters]] != np.ma.getdata(labels)
         columns["misfit"] = as_column(without(others, ~labelled(labels)), asked.nullable)
-    points = pd.DataFrame(columns)
+    points, beside = pd.DataFrame(columns), asked.source.kept(partition)
+    if beside is not None:
+        points = points.join(beside)
     return keep(
         folder,
         partition.stem,

@@ -162,6 +162,8 @@ class _Work:
             self.observer.note(f"{self.source.path} has changed since this run was begun: it begins anew")
             clear(self.folder)
             watch.spent.clear()
+        if changed:
+            drop(self.folder / "table")  # the columns that go with the points are in no digest
         write_json(path, states)
 
     def _survey(self, workers: Team, watch: Watch) -> statistics.Surveyed:
@@ -261,6 +263,7 @@ class _Work:
         measured = {"rows": judged.rows, "recall": judged.scores.neighbor_recall}
         keep(self.folder, "recall", {".npz": lambda draft: statistics.save_arrays(draft, measured)}, {})
         asked = points.Writing(
+            source=self.source,
             placed=self.placed,
             folder=str(self.folder / "table"),
             on=self.recipe.cluster_on,

@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from ..datasets import parts
 from ..datasets.columns import Columns
+from ..datasets.kept import frame_of
 from ..datasets.labels import joined
 from ..errors import InputError
 from ..recipe import Data
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ROWS = 65_536
 """Rows of a partition at most, unless one row group of a file has more."""
@@ -51,6 +55,11 @@ class Partition:
     def stem(self) -> str:
         """Name of its files, without a suffix."""
         return f"part-{self.index:05d}"
+
+    @property
+    def kept(self) -> int:
+        """Bytes of the columns that go with its points, about."""
+        return sum(piece.kept for piece in self.pieces)
 
 
 @dataclass(frozen=True)
@@ -116,10 +125,20 @@ class Source:
                 )
         return X, y
 
+    def kept(self, partition: Partition) -> pd.DataFrame | None:
+        """The columns that go with a partition's points, of the same kinds in all; None if none do."""
+        import pyarrow as pa
+
+        if self.parquet is None or not self.parquet.keep:
+            return None
+        return frame_of(
+            pa.concat_tables([self.parquet.kept(piece) for piece in partition.pieces]), self.parquet.keep, alike=True
+        )
+
     def fingerprint(self) -> str:
         """Hexadecimal digits that change with the files' names, their rows, or what is read of them."""
         described = (self.path, self.partitions, self.columns, self.dtype, self.image_shape)
-        features = None if self.parquet is None else (self.parquet.features, self.parquet.label)
+        features = None if self.parquet is None else (self.parquet.features, self.parquet.label, self.parquet.keep)
         return hashlib.sha256(repr((described, features)).encode()).hexdigest()
 
     def states(self) -> dict[str, list[int]]:
@@ -155,7 +174,7 @@ def open_source(data: Data) -> Source:
     if path.is_dir() or path.name.lower().endswith(".parquet"):
         if not path.exists():
             raise InputError(f"there is no {path}: give a folder of Parquet files, or one file.")
-        source = _from_parquet(path, Columns(data.label_column, data.columns))
+        source = _from_parquet(path, Columns(data.label_column, data.columns, data.keep or ()))
     elif path.name.lower().endswith(".npy"):
         source = _from_npy(path, data)
     else:
@@ -208,8 +227,8 @@ def _from_parquet(path: Path, wanted: Columns) -> Source:
 
 
 def _from_npy(path: Path, data: Data) -> Source:
-    if data.label_column is not None or data.columns is not None:
-        raise InputError(f"{path.name} has no named columns to choose labels or features from: leave the names out.")
+    if data.label_column is not None or data.columns is not None or data.keep is not None:
+        raise InputError(f"{path.name} has no named columns to choose from: leave the names out.")
     if not path.is_file():
         raise InputError(f"there is no file {path}: give another path.")
     array = _memory_map(path)
