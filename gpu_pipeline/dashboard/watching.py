@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..datasets import load
 from ..errors import InputError
+from ..pipeline import rows_of
 from . import jobs
 from .opened import Opened
 from .paths import UPLOADS
@@ -203,16 +203,7 @@ def _facts(status: Status) -> str:
 
 
 def _labels_of(job: jobs.Job) -> np.ndarray | None:
-    data = job.recipe.data
     try:
-        return load(
-            data.name,
-            data_dir=job.data_dir,
-            sample=data.sample,
-            seed=job.recipe.seed,
-            label_column=data.label_column,
-            columns=data.columns,
-            keep=data.keep,
-        ).y
+        return rows_of(job.recipe, job.data_dir).y
     except InputError:
         return None
