@@ -17,7 +17,7 @@ from sklearn.cluster import KMeans as Reference
 from sklearn.decomposition import PCA
 
 from gpu_pipeline import InputError
-from gpu_pipeline.datasets import digits
+from gpu_pipeline.datasets import digits, load
 from gpu_pipeline.datasets.making import make_digits
 from gpu_pipeline.preprocess import limits_of, preprocess
 from gpu_pipeline.recipe import Data
@@ -287,3 +287,12 @@ def test_counts_out_of_core_are_those_in_memory(
     assert view == fit(whole.frame, 200, 150)
     assert (layer.key.names, layer.key.counts) == (whole.key.names, whole.key.counts)
     np.testing.assert_array_equal(picture.count(drawn, inks, layer.inks, view).counts, aggregate(whole, view).counts)
+
+
+def test_names_of_columns_are_refused_as_elsewhere(tmp_path: Path) -> None:
+    path, says = tmp_path / "a.npy", r"^a\.npy has no named columns to choose from: leave the names out\.$"
+    np.save(path, np.eye(5))
+    with pytest.raises(InputError, match=says):
+        opened(path, columns=("x",))
+    with pytest.raises(InputError, match=says):
+        load(path, columns=("x",))

@@ -16,7 +16,7 @@ import numpy as np
 from .. import arguments
 from ..errors import InputError, unknown_name
 from . import digits, fetch, files, tables
-from .columns import ALL, Columns
+from .columns import ALL, Columns, no_names
 from .dataset import Dataset, Pick, check, checked, pick_rows
 from .fetch import Location, cache_dir, locate
 from .labels import labelled
@@ -103,7 +103,7 @@ def load(
         name, notes = _default(data_dir)
     if name in DATASETS:
         if wanted != ALL:
-            raise InputError(f"{name} has no named columns to choose from: leave the names out.")
+            raise no_names(name)
         dataset = DATASETS[name](pick, data_dir)
     elif files.is_path(name):
         dataset = files.read(Path(name).expanduser(), pick, wanted)

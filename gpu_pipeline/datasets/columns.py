@@ -34,6 +34,11 @@ ALL = Columns()
 """Nothing is named."""
 
 
+def no_names(name: str) -> InputError:
+    """The error of columns that are named of data whose columns have no names."""
+    return InputError(f"{name} has no named columns to choose from: leave the names out.")
+
+
 def check_columns(name: str, schema: pa.Schema, wanted: Columns) -> None:
     """See that a table has the columns that are asked for, and that those which go with the points can.
 

@@ -25,7 +25,7 @@ import numpy as np
 
 from ..errors import InputError
 from . import parts, tables
-from .columns import ALL, Columns
+from .columns import ALL, Columns, no_names
 from .dataset import Dataset, Pick, take
 from .labels import labels
 
@@ -66,7 +66,7 @@ def _read_one(path: Path, pick: Pick, wanted: Columns) -> Dataset:
         raise _missing(path)
     suffix = _suffix(path)
     if suffix in ARRAYS and wanted != ALL:
-        raise InputError(f"{path.name} has no named columns to choose from: leave the names out.")
+        raise no_names(path.name)
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty: give a file with data in it.")
     read_array = ARRAYS.get(suffix)

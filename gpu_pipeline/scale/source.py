@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ..datasets import parts
-from ..datasets.columns import Columns
+from ..datasets.columns import Columns, no_names
 from ..datasets.kept import frame_of
 from ..datasets.labels import joined
 from ..errors import InputError
@@ -228,7 +228,7 @@ def _from_parquet(path: Path, wanted: Columns) -> Source:
 
 def _from_npy(path: Path, data: Data) -> Source:
     if data.label_column is not None or data.columns is not None or data.keep is not None:
-        raise InputError(f"{path.name} has no named columns to choose from: leave the names out.")
+        raise no_names(path.name)
     if not path.is_file():
         raise InputError(f"there is no file {path}: give another path.")
     array = _memory_map(path)
