@@ -21,6 +21,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..errors import InputError
 from ..store import replace_file
 
@@ -65,6 +67,12 @@ def keep(folder: Path, stem: str, files: Mapping[str, Write], remember: Mapping[
     replace_file(folder / f"{stem}.json", lambda draft: draft.write_text(receipt, encoding="utf-8"))
     remembered: dict[str, Any] = json.loads(receipt)["remember"]
     return remembered
+
+
+def save_array(path: Path, array: np.ndarray) -> None:
+    """Write an array as `.npy` under just that name."""
+    with path.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
 
 
 def kept(folder: Path, stem: str) -> dict[str, Any] | None:

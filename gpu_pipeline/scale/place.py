@@ -12,7 +12,7 @@ import numpy as np
 from ..datasets.tables import label_column
 from ..placing import Reference
 from ..store import open_run
-from .kept import keep, kept
+from .kept import keep, kept, save_array
 from .source import BLOCK, Partition, Source
 
 
@@ -54,7 +54,7 @@ def place(asked: Placing, partition: Partition) -> dict[str, Any]:
         **{"low": embedding.min(axis=0).tolist(), "high": embedding.max(axis=0).tolist()},
     }
     files = {
-        ".npy": lambda draft: _save(draft, features),
+        ".npy": lambda draft: save_array(draft, features),
         ".parquet": lambda draft: _write(draft, partition, embedding, y),
     }
     return keep(folder, partition.stem, files, remember)
@@ -85,11 +85,6 @@ def _landmarks(folder: str) -> tuple[Reference, np.ndarray, np.ndarray]:
     """What the map keeps for new rows, and the landmarks' rows and places; read once a process."""
     run = open_run(folder)
     return run.reference, run.points["row"].to_numpy(), run.embedding
-
-
-def _save(path: Path, array: np.ndarray) -> None:
-    with path.open("wb") as file:
-        np.save(file, array, allow_pickle=False)
 
 
 def _write(path: Path, partition: Partition, embedding: np.ndarray, y: np.ndarray | None) -> None:

@@ -23,7 +23,7 @@ from ..record import Record, Run, title_of
 from ..timing import now
 from . import kmeans, picture, place, points, scores, statistics
 from .cluster import Team, Where, check_installed, smallest_limit, team
-from .kept import clear, drop, end, keep, only_process, read_json, write_json
+from .kept import clear, drop, end, keep, only_process, read_json, save_array, write_json
 from .memory import check_disk, share, worker_needs
 from .source import BLOCK, ROWS, Source, open_source
 from .watch import Watch
@@ -173,7 +173,7 @@ class _Work:
             return before
         landmarks = self.folder / "rows.npy"
         rows = pick_rows(source.total, self.landmarks, self.recipe.seed)
-        keep(self.folder, "rows", {".npy": lambda draft: _save(draft, rows)}, {})
+        keep(self.folder, "rows", {".npy": lambda draft: save_array(draft, rows)}, {})
         bytes_ = np.dtype(source.dtype) == np.uint8
         first = not bytes_ and self.how == "deskew"  # images of numbers without a known range
         with watch.step("survey", len(partitions), 2 if first else 1) as done:
@@ -350,8 +350,3 @@ def _name(recipe: Recipe, source: Source) -> str:
     """Differs between runs that must not share their work."""
     content = f"{FORM} {__version__} {ROWS} {BLOCK} {recipe.digest()} {source.fingerprint()}"
     return hashlib.sha256(content.encode()).hexdigest()[:12]
-
-
-def _save(path: Path, array: np.ndarray) -> None:
-    with path.open("wb") as file:
-        np.save(file, array, allow_pickle=False)
