@@ -15,6 +15,7 @@ from . import methods
 from .engines import Output, first_able, silent
 from .errors import InputError
 from .placing import Reference
+from .placing.parts import less
 from .recipe import make
 
 
@@ -78,15 +79,19 @@ class TSNE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  #
         ValueError
             If `X` cannot be used, or has no more rows than the perplexity.
         """
-        X = validate_data(self, X, dtype=np.float32, ensure_min_samples=2, ensure_min_features=2)
+        X = validate_data(self, X, ensure_min_samples=2, ensure_min_features=2)
         names = ("perplexity", "early_exaggeration", "exaggeration", "iterations", "learning_rate", "initialization")
         settings = make({"embed": {name: getattr(self, name) for name in names}}).embed
-        if self.perplexity >= len(X):
-            raise InputError(f"perplexity is {self.perplexity:g} but must be less than n_samples, {len(X)}: lower it.")
+        assert isinstance(settings, methods.TSNE)
+        if settings.perplexity >= len(X):
+            raise InputError(
+                f"perplexity is {settings.perplexity:g} but must be less than n_samples, {len(X)}: lower it."
+            )
+        X, offset = _centred(X)
         output, seed = _apply(self, "tsne", X, settings)
         self.embedding_ = output.array
-        assert isinstance(settings, methods.TSNE)
-        self.reference_ = Reference.build(X, output.array, settings, kept=output.keep, seed=seed)
+        built = Reference.build(X, output.array, settings, kept=output.keep, seed=seed)
+        self.reference_ = replace(built, offset=offset)
         self._n_features_out = output.array.shape[1]
         self.n_iter_ = output.facts["iterations"]
         return self
@@ -105,7 +110,7 @@ class TSNE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  #
             If `X` cannot be used, or has another number of columns.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float32, reset=False)
+        X = validate_data(self, X, reset=False)
         return self.reference_.place(X).embedding
 
 
@@ -160,16 +165,24 @@ class KMeans(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         ValueError
             If `X` cannot be used, or has fewer rows than there are clusters.
         """
-        X = validate_data(self, X, dtype=np.float32)
+        X = validate_data(self, X)
         names = ("n_clusters", "n_init", "max_iter", "tol")
         settings = make({"cluster": {name: getattr(self, name) for name in names}}).cluster
         if self.n_clusters > len(X):
             raise InputError(f"n_clusters is {self.n_clusters} but n_samples is {len(X)}: lower it.")
-        output, _ = _apply(self, "kmeans", X, settings)
+        output, _ = _apply(self, "kmeans", _centred(X)[0], settings)
         self.labels_ = output.array
         self.inertia_ = output.facts["inertia"]
         self.n_iter_ = output.facts["iterations"]
         return self
+
+
+def _centred(X: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Rows in float32, and what was taken from them so that it tells them apart: their mean, if they came wider."""
+    if X.dtype == np.float32 or X.dtype.itemsize <= 2:
+        return X.astype(np.float32, copy=False), None
+    offset = X.mean(axis=0, dtype=np.float64)
+    return less(X, offset), offset
 
 
 def _apply(estimator: Any, method: str, X: np.ndarray, settings: methods.Settings) -> tuple[Output, int]:

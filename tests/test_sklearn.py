@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,14 @@ from sklearn.base import clone
 from sklearn.datasets import load_digits, make_blobs
 from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from threadpoolctl import threadpool_limits
 
 from gpu_pipeline import methods
 from gpu_pipeline.errors import InputError, Unavailable
+from gpu_pipeline.placing import Reference
 from gpu_pipeline.sklearn import TSNE, KMeans
 
 
@@ -106,6 +109,7 @@ def test_random_states_and_none() -> None:
     ("estimator", "sentence"),
     [
         (TSNE(perplexity=60), "perplexity is 60 but must be less than n_samples, 60"),
+        (TSNE(perplexity="60"), "perplexity is 60 but must be less than n_samples, 60"),
         (TSNE(perplexity=0.5), "perplexity is 0.5: input should be greater than 1"),
         (TSNE(perplexity=5, iterations=0), "iterations is 0: input should be greater than or equal to 1"),
         (TSNE(perplexity=5, random_state=-1), "Seed must be between 0 and"),
@@ -128,3 +132,30 @@ def test_a_named_engine_is_used_or_the_fit_fails() -> None:
     assert (model.engine_, model.skipped_) == ("scikit_learn", {})
     with pytest.raises((Unavailable, InputError), match="umap_learn does not do tsne"):
         TSNE(engine="umap_learn", perplexity=5).fit(X)
+
+
+@pytest.mark.parametrize("wide", [np.float64, np.int64])
+def test_rows_far_from_zero_are_told_apart(wide: Any) -> None:
+    X, y = load_digits(n_class=4, return_X_y=True)
+    near, y = X[:300].astype(wide), y[:300]
+    far = near + (np.arange(64) % 7 * 10**12).astype(wide)  # each column elsewhere
+    inertia = KMeans(4, random_state=0).fit(near).inertia_
+    assert KMeans(4, random_state=0).fit(far).inertia_ == pytest.approx(inertia, rel=1e-3)
+    model = TSNE(perplexity=15, iterations=300, random_state=0)
+    embedding = model.fit_transform(far)
+    assert KNeighborsClassifier(5).fit(embedding, y).score(embedding, y) > 0.95  # By chance a quarter.
+    np.testing.assert_array_equal(model.transform(far), embedding)
+    np.testing.assert_array_equal(model.reference_.place(far[:9]).embedding, embedding[:9])
+
+
+def test_an_offset_is_stored_with_the_reference(tmp_path: Path) -> None:
+    X = np.random.default_rng(0).normal([0, 1e9, -1e12], size=(60, 3))
+    reference = TSNE(perplexity=5, iterations=250, random_state=0).fit(X).reference_
+    reference.save(tmp_path)
+    np.testing.assert_array_equal(Reference.load(tmp_path).place(X).embedding, reference.embedding)
+
+
+@pytest.mark.parametrize("estimator", [TSNE(perplexity=5), KMeans(3)])
+def test_values_beyond_float32(estimator: Any) -> None:
+    with pytest.raises(InputError, match=r"values reach .*e\+200, which is too large for float32: scale them"):
+        estimator.fit(np.random.default_rng(0).normal(size=(60, 3)) * 1e200)

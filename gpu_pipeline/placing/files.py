@@ -31,6 +31,8 @@ def write(reference: Reference, folder: Path, rows: bool) -> None:
     for name, axes in (("reduction", reference.reduction), ("map", reference.map_axes)):
         if axes is not None:
             arrays |= {f"{name}-mean": axes.mean, f"{name}-axes": axes.axes}
+    if reference.offset is not None:
+        arrays["offset"] = reference.offset
     values: dict[str, Any] = {
         "schema": SCHEMA,
         **{name: getattr(reference, name) for name in ("method", "perplexity", "exaggeration", "far")},
@@ -75,6 +77,7 @@ def _read(folder: Path, features: np.ndarray | None, embedding: np.ndarray | Non
         "index": index.restore(centred, kept),
         "embedding": embedding,
         "usual": arrays["usual"],
+        "offset": arrays.get("offset"),
     }
     for name, prefix in (("reduction", "reduction"), ("map_axes", "map")):
         if f"{prefix}-mean" in arrays:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import InputError
+
 
 @dataclass(frozen=True)
 class Axes:
@@ -65,3 +67,18 @@ class Placed:
     distances: np.ndarray
     novelty: np.ndarray
     far: float
+
+
+def less(X: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """Rows less an offset, which is taken in float64, as float32.
+
+    Raises
+    ------
+    InputError
+        If one does not fit there.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        rows: np.ndarray = np.subtract(X, offset, out=np.empty(X.shape, np.float32), dtype=float, casting="unsafe")
+    if not np.isfinite(rows).all():
+        raise InputError(f"values reach {np.abs(X).max():.3g}, which is too large for float32: scale them.")
+    return rows

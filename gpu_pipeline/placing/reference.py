@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..nearness import slices
 from ..preprocess import preprocess
 from . import files, surroundings
-from .parts import Axes, Placed, Preparation
+from .parts import Axes, Placed, Preparation, less
 
 if TYPE_CHECKING:
     from ..engines.mesh.affinities import Widths
@@ -57,6 +57,8 @@ class Reference:
         From prepared rows to features; None if all columns were kept.
     map_axes
         From features to the map, if it is by PCA.
+    offset
+        What is taken from raw rows before all else, (columns,) float64; None if nothing is.
     """
 
     index: Index
@@ -71,6 +73,7 @@ class Reference:
     preparation: Preparation | None = None
     reduction: Axes | None = None
     map_axes: Axes | None = None
+    offset: np.ndarray | None = None
 
     @classmethod
     def build(
@@ -147,6 +150,8 @@ class Reference:
         """
         X = np.asanyarray(X)
         _check(X, self.columns, "columns")
+        if self.offset is not None:
+            X = less(X, self.offset)
         return features_of(X, self.preparation, self.reduction, threads)
 
     def place(self, X: np.ndarray, threads: int | None = None) -> Placed:
