@@ -17,6 +17,7 @@ from gpu_pipeline.dashboard.session import Session
 from gpu_pipeline.dashboard.state import Choice
 from gpu_pipeline.dashboard.uploads import MARK
 from gpu_pipeline.recipe import Data
+from gpu_pipeline.render.key import classes_of
 from gpu_pipeline.scale.source import open_source
 
 N = 200
@@ -140,3 +141,20 @@ def test_the_form_of_a_new_run_names_them(tmp_path: Path) -> None:
     asked = recipe_of({"data": f"{MARK}b.csv", "keep": " title, when,"}, tmp_path)
     assert asked.data.keep == ("title", "when")
     assert recipe_of({"data": f"{MARK}b.csv"}, tmp_path).data.keep is None
+
+
+@pytest.mark.parametrize("kind", [".csv", ".parquet"])
+def test_legends_list_text_in_order_and_categories_as_they_were(tmp_path: Path, kind: str) -> None:
+    donors, wells = np.array(["D3", "D1", "D2"])[np.arange(N) % 3], np.array(["10", "9", "100"])[np.arange(N) % 3]
+    stages = pd.Categorical(np.array(["late", "early"])[np.arange(N) % 2], ["early", "middle", "late"])
+    path = tmp_path / f"cells{kind}"
+    whole = frame().assign(donor=donors, well=wells, stage=stages)
+    (whole.to_csv if kind == ".csv" else whole.to_parquet)(path, index=False)  # type: ignore[operator]
+    keep = ("donor", "well", "stage")
+    made = run(Recipe(data={"name": str(path), "columns": list("abcd"), "keep": keep}, embed=EMBED))
+    points = open_run(made.save(tmp_path / "runs")).points
+    names = {column: classes_of(points[column], column)[1] for column in keep}
+    assert names["donor"] == ("D1", "D2", "D3")
+    if kind == ".parquet":
+        assert names["well"] == ("9", "10", "100")
+        assert names["stage"] == ("early", "middle", "late")

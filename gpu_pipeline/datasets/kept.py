@@ -77,9 +77,17 @@ def series_of(column: pa.ChunkedArray, alike: bool = False) -> pd.Series:
     if _is_text(column.type) and not alike:
         coded = column.dictionary_encode().unify_dictionaries()
         if coded.num_chunks and len(coded.chunk(0).dictionary) <= MOST_CATEGORIES:
-            column = coded
+            return _in_order(coded.to_pandas())
     mapper = _nullable if alike or column.null_count else None
     return times.lasting(column.to_pandas(types_mapper=mapper, date_as_object=False))
+
+
+def _in_order(series: pd.Series) -> pd.Series:
+    """Categories by their names, whole numbers by value: coded they are in the order in which the rows have them."""
+    names = list(series.cat.categories)
+    key = int if all(name.isdecimal() for name in names) else str
+    ordered: pd.Series = series.cat.reorder_categories(sorted(names, key=key))
+    return ordered
 
 
 def is_shown(kind: pa.DataType) -> bool:
