@@ -448,3 +448,12 @@ def test_of_very_many_columns_some_are_named() -> None:
     names = [f"gene {i}" for i in range(5_000)]
     assert str(unknown_name("column", "?", names)).endswith("gene 28, gene 29 and 4970 more.")
     assert str(unknown_name("column", "gene 4999O", names)).endswith("did you mean 'gene 4999'?")
+
+
+@pytest.mark.parametrize(("separator", "said"), [(";", "semicolons"), ("\t", "tabs")])
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz"])
+def test_other_separators_than_commas_are_told(tmp_path: Path, separator: str, said: str, name: str) -> None:
+    TABLE.to_csv(tmp_path / name, sep=separator, decimal=",", index=False)
+    refused(f"{name} has {said} between its columns where commas are expected: save it with commas", tmp_path / name)
+    TABLE.assign(**{"a;b": 0.5, "c\td": 1}).to_csv(tmp_path / name, index=False)
+    assert "a;b" in (load(str(tmp_path / name)).columns or ())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -61,6 +63,8 @@ def _csv(path: Path) -> Opened:
     import pyarrow as pa
     from pyarrow import csv
 
+    _check_commas(path)
+
     def table(**options: Any) -> tuple[pa.Table, list[str]]:
         # Texts of several lines are rare, and allowing for them keeps all but one thread from reading.
         for lines in (False, True):
@@ -94,6 +98,21 @@ def _absent(table: pa.Table) -> pa.Table:
             filled = compute.if_else(compute.equal(column, ""), pa.scalar(None, field.type), column)
             table = table.set_column(i, field, filled)
     return table
+
+
+def _check_commas(path: Path) -> None:
+    """See that a first line which has other separators has commas too; what reads no text is told by the reader."""
+    try:
+        with (gzip.open if path.suffix.lower() == ".gz" else open)(path, "rb") as file:
+            first = file.readline(1 << 20)
+    except (OSError, EOFError, zlib.error):
+        return
+    for separator, said in ((b";", "semicolons"), (b"\t", "tabs")):
+        if separator in first and b"," not in first:
+            raise InputError(
+                f"{path.name} has {said} between its columns where commas are expected: save it with commas, and with "
+                "points in decimal numbers."
+            )
 
 
 def _parquet(path: Path) -> Opened:
