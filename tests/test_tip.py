@@ -54,6 +54,17 @@ def test_many_classes_are_not_all_named() -> None:
     )
 
 
+def test_names_are_cut_and_turn_nothing_around() -> None:
+    """Letters that run from right to left take the numbers behind them along, unless they are isolated."""
+    shalom, alam = "\u05e9\u05dc\u05d5\u05dd", "\u0639\u0627\u0644\u0645"
+    names = [shalom, shalom, alam, "two\nlines " * 30]
+    found = tip(Opened("map", pd.DataFrame({"x": [0.0] * 4, "y": 0.0, "label": names})), 3, "label", 1.0, None).text
+    first, second = found.split("\n")
+    assert first == "label two lines two lines two lines two lines…"
+    assert second.startswith(f"4 points here: 2 of \u2068{shalom}\u2069, 1 of ")
+    assert f"1 of \u2068{alam}\u2069" in second
+
+
 def test_the_image_is_there_once_it_is_loaded(opened: Opened) -> None:
     assert tip(opened, 0, "label", 0.0, None).png == b""
     pixels = np.full((5, 28, 20), 255, np.uint8)

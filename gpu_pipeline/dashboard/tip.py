@@ -11,6 +11,7 @@ import pandas as pd
 from PIL import Image, ImageOps
 
 from ..figures import text_of
+from ..render.text import clean, isolated
 from .images import encode
 from .opened import Opened
 
@@ -19,6 +20,9 @@ SIDE = 56
 
 NAMED = 3
 """Classes under the cursor that are counted by name."""
+
+LONGEST = 40
+"""Letters of a name that are said."""
 
 GAP = 15
 """Pixels between a point and what is said at it."""
@@ -91,10 +95,17 @@ def _value(opened: Opened, colour: str, place: int) -> str:
     key, called = opened.layer(colour).key, colour.replace("_", " ")
     if key.kind == "classes":
         code = int(opened.codes(colour)[0][place])
-        return key.names[code] if code == opened.absent(colour) else f"{called} {key.names[code]}"
+        name = _name(key.names[code])
+        return name if code == opened.absent(colour) else f"{called} {name}"
     value = opened.points[colour].iloc[place]
     there = not pd.isna(value) and (key.time or np.isfinite(value))
     return f"{called} {text_of(value) if there else 'not measured'}"
+
+
+def _name(name: str) -> str:
+    """A class's name in its line: without line ends, not too long, and not turning the order of what follows."""
+    line = clean(name)
+    return isolated(line if len(line) <= LONGEST else f"{line[: LONGEST - 1].rstrip()}…")
 
 
 def _counted(opened: Opened, colour: str, near: np.ndarray) -> str:
@@ -105,8 +116,8 @@ def _counted(opened: Opened, colour: str, near: np.ndarray) -> str:
     codes, key = opened.codes(colour)
     found, amounts = np.unique(codes[near], return_counts=True)
     order = np.argsort(-amounts, kind="stable")
-    absent = opened.absent(colour)
-    parts = [f"{amounts[i]:,} {'with' if found[i] == absent else 'of'} {key.names[found[i]]}" for i in order[:NAMED]]
+    joint = ["with" if code == opened.absent(colour) else "of" for code in found]
+    parts = [f"{amounts[i]:,} {joint[i]} {_name(key.names[found[i]])}" for i in order[:NAMED]]
     more = len(order) - NAMED
     if more > 0:
         parts.append(f"{more} other classes" if more > 1 else "another class")

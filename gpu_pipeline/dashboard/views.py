@@ -17,6 +17,7 @@ from PIL import Image
 from ..figures import written
 from ..render import Key, shown_key
 from ..render.palette import DENSITY, QUANTITY
+from ..render.text import isolated
 from .filters import numbers, sliders
 from .frame import Frame
 from .images import encode
@@ -33,6 +34,7 @@ _pages = Environment(
     undefined=StrictUndefined,
     trim_blocks=True,
 )
+_pages.filters["isolated"] = isolated
 
 MODE_TEXTS = (
     ("majority", "majority"),
@@ -100,8 +102,8 @@ def title_of(opened: Opened) -> str:
     if opened.ground is not None:
         return f"{opened.n:,} points placed on {title_of(opened.ground)}"
     if opened.run is None:
-        return f"{opened.name}: {opened.n:,} points"
-    return ": ".join(opened.run.title())
+        return f"{isolated(opened.name)}: {opened.n:,} points"
+    return ": ".join(map(isolated, opened.run.title()))
 
 
 def run_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from functools import lru_cache
 
 from PIL import ImageFont
@@ -25,6 +26,15 @@ def clean(text: str) -> str:
     """
     text = text[:LONGEST].encode("utf-8", "replace").decode("utf-8")
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def isolated(text: str) -> str:
+    """A text within a sentence: where it has letters that run from right to left, what follows keeps its place.
+
+    Without it "2 of א, 1 of ב" is shown with the 1 in the place of the 2.
+    """
+    # First strong isolate, and its end: UAX 9.
+    return f"\u2068{text}\u2069" if any(unicodedata.bidirectional(c) in ("R", "AL", "AN") for c in text) else text
 
 
 def width(text: str, size: int) -> int:
