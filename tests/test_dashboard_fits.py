@@ -1,0 +1,56 @@
+"""What names, windows and screens of all kinds do to the page: figures stay where they can be read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from test_dashboard_page import Server, _page, browser, tab, wait
+
+from gpu_pipeline.datasets import Dataset
+from gpu_pipeline.methods import PCA, KMeans
+from gpu_pipeline.pipeline import run
+from gpu_pipeline.recipe import Recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
+
+__all__ = ["browser"]  # fixtures
+
+NAMES = ("x" * 300, "a name that does not end where one would think that it ends " * 4, "\u05e9\u05dc\u05d5\u05dd")
+N = 150
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A map whose classes have long names."""
+    random = np.random.default_rng(0)
+    labels = np.repeat(NAMES, (90, 45, 15))
+    dataset = Dataset("long", random.normal(size=(N, 4)) + 3 * (labels == NAMES[0])[:, None], labels)
+    recipe = Recipe(embed=PCA(n_components=2), cluster=KMeans(n_clusters=3), engine="scikit_learn")
+    folder = tmp_path_factory.mktemp("long")
+    run(recipe, dataset).save(folder / "runs")
+    server = Server(folder / "stderr", "--out", str(folder / "runs"))
+    yield server
+    server.close()
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_long_names_leave_room_for_their_figures(browser: Browser, server: Server, width: int) -> None:
+    query = "?tab=selection&select=%3Dwithin:x%3D-9~3"
+    for page in _page(browser, server.url + query, viewport={"width": width, "height": 900}):
+        wait(page, "points selected")
+        bars = page.locator(".bars").first.locator(".bar")
+        long, short = (bars.nth(i).bounding_box() for i in (0, 2))
+        assert long is not None
+        assert short is not None
+        assert long["width"] > 2 * short["width"] > 10
+        for pane, figure in (("selection", "td.n"), ("confusion", ".heat button")):
+            tab(page, pane)
+            page.locator(figure).last.wait_for()
+            found = page.locator(figure).evaluate_all("(all) => all.map((n) => n.getBoundingClientRect().right)")
+            assert len(found) >= 9
+            assert max(found) <= width
