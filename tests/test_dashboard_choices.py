@@ -179,6 +179,15 @@ def test_mistakes_are_of_a_cell_only_if_one_is_selected(session: Session, filter
     assert panes.beside_the_map(session)() != before
 
 
+def test_all_classes_are_shown_again_whatever_colours_the_map(session: Session) -> None:
+    session.act("hide", "1")
+    session.act("colour", "cluster")
+    session.act("hide", "0")
+    session.act("colour", "neighbor_recall")
+    session.act("all", "")
+    assert (session.choice.hidden, session.visible) == ((), None)
+
+
 def test_one_class_alone_is_one_step(session: Session) -> None:
     session.act("only", "2")
     assert session.filters() == (Step("keep", "where", pairs=(("label", "2"),)),)

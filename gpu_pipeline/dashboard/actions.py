@@ -11,7 +11,7 @@ from .. import times
 from ..errors import InputError
 from .filters import histogram, numbers
 from .paint import is_colour
-from .state import MODES, TABS, How, Pairs, Step, pairs_from_text
+from .state import MODES, TABS, How, Step, pairs_from_text
 
 if TYPE_CHECKING:
     from .opened import Opened
@@ -91,15 +91,12 @@ def _only(session: Session, value: Any) -> None:
     if session.opened is not None:
         _, key = session.opened.codes(session.choice.colour)
         others = tuple((session.choice.colour, name) for name in key.names if name != str(value))
-        session.choice.hidden = (*_hidden_elsewhere(session), *others)
+        elsewhere = tuple(pair for pair in session.choice.hidden if pair[0] != session.choice.colour)
+        session.choice.hidden = (*elsewhere, *others)
 
 
 def _all(session: Session, value: Any) -> None:
-    session.choice.hidden = _hidden_elsewhere(session)
-
-
-def _hidden_elsewhere(session: Session) -> Pairs:
-    return tuple(pair for pair in session.choice.hidden if pair[0] != session.choice.colour)
+    session.choice.hidden = ()
 
 
 def _sought(session: Session, value: Any) -> None:
