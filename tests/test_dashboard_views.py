@@ -388,6 +388,16 @@ def test_mistakes_add_up(session: Session) -> None:
     assert (session.opened.votes().among != session.opened.codes("label")[0]).sum() == len(strangers)
 
 
+def test_many_classes_have_no_heat_map_but_their_mistakes(session: Session) -> None:
+    assert session.opened is not None
+    clusters = np.arange(300) % 50
+    html = side.mistakes(Opened("many", session.opened.points.assign(cluster=clusters)), ())
+    assert "10 labels and 50 clusters are too many for a heat map" in html
+    assert 'class="heat"' not in html
+    assert "among" in html.split("Confused most on the map")[1]
+    assert html.count('data-do="point"') == min(len(session.opened.strangers()), 60) > 0
+
+
 def test_selection_as_a_program_gives_the_same_rows(session: Session) -> None:
     session.attempt(lambda: session.select("lasso", (-1e3, -1e3, 1e3, -1e3, 0.0, 1e3)))
     assert session.opened is not None

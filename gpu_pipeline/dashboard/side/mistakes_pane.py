@@ -38,19 +38,21 @@ def mistakes(opened: Opened, chosen: Pairs) -> str:
     missing = [name for name in ("label", "cluster") if not opened.has_classes(name)]
     if missing:
         reason = f"The points have no {' and no '.join(missing)}s: there is nothing to be mistaken about."
-        return page("confusion", heat=None, reason=reason)
+        return page("confusion", heat=None, many="", worst=None, intruders=None, reason=reason)
     rows, columns = (len(opened.codes(column)[1].names) for column in ("label", "cluster"))
+    heat, many = None, ""
     if max(rows, columns) > MOST_CELLS:
-        reason = f"{rows:,} labels and {columns:,} clusters are too many for a heat map of at most {MOST_CELLS} each."
-        return page("confusion", heat=None, reason=reason)
-    heat = _heat(opened, opened.part("confusion", lambda: _confusion(opened)), chosen)
+        many = f"{rows:,} labels and {columns:,} clusters are too many for a heat map of at most {MOST_CELLS} each."
+    else:
+        heat = _heat(opened, opened.part("confusion", lambda: _confusion(opened)), chosen)
     if opened.ground is not None:
         reason = "Among which class of the map each placed point lies is its vote: search for label=4 and vote=9."
-        return page("confusion", heat=heat, worst=None, intruders=None, reason=reason)
+        return page("confusion", heat=heat, many=many, worst=None, intruders=None, reason=reason)
     if opened.n > MOST_SOUGHT:
         reason = f"Beyond {MOST_SOUGHT:,} points neighbours on the map are not sought, so that no more is known."
-        return page("confusion", heat=heat, worst=None, intruders=None, reason=reason)
-    return page("confusion", heat=heat, worst=_worst(opened), intruders=_intruders(opened, chosen), reason="")
+        return page("confusion", heat=heat, many=many, worst=None, intruders=None, reason=reason)
+    worst, intruders = _worst(opened), _intruders(opened, chosen)
+    return page("confusion", heat=heat, many=many, worst=worst, intruders=intruders, reason="")
 
 
 def _confusion(opened: Opened) -> Confusion:
