@@ -54,3 +54,11 @@ def test_long_names_leave_room_for_their_figures(browser: Browser, server: Serve
             found = page.locator(figure).evaluate_all("(all) => all.map((n) => n.getBoundingClientRect().right)")
             assert len(found) >= 9
             assert max(found) <= width
+
+
+def test_a_tab_stays_in_view_on_a_phone(browser: Browser, server: Server) -> None:
+    for page in _page(browser, server.url, viewport={"width": 390, "height": 844}):
+        tab(page, "run")
+        place = page.locator(".tab-run").bounding_box()
+        assert place is not None
+        assert 0 <= place["x"] <= 390 - place["width"]

@@ -1,5 +1,6 @@
 // Shows HTML that the server rendered (and escaped), and tells the server what a person does with it.
 // An element with data-do is an action: a button is clicked, a select or input changed, a form submitted.
+const SCROLLS = "ul, .wide, .tabs";
 export function render({ model, el }) {
   const root = document.createElement("div");
   root.className = "piece";
@@ -56,13 +57,13 @@ export function render({ model, el }) {
     const key = focused && root.contains(focused) ? focused.dataset.key : null;
     const typed = [...root.querySelectorAll("form[data-do] [name]")].filter(changed);
     const kept = [...asked.values()].flatMap((wish) => wish.keys.map(find));
-    const scrolled = [...root.querySelectorAll("ul")].map((node) => node.scrollTop);
+    const scrolled = [...root.querySelectorAll(SCROLLS)].map((node) => [node.scrollLeft, node.scrollTop]);
     const open = new Set([...root.querySelectorAll("details[open]")].map((node) => node.id));
     const shown = root.querySelector(":popover-open")?.id;
     drawing = true;
     root.innerHTML = model.html;
     drawing = false;
-    root.querySelectorAll("ul").forEach((node, i) => { if (scrolled[i]) node.scrollTop = scrolled[i]; });
+    root.querySelectorAll(SCROLLS).forEach((node, i) => { if (scrolled[i]) node.scrollTo(...scrolled[i]); });
     root.querySelectorAll("details").forEach((node) => { if (open.has(node.id)) node.open = true; });
     if (shown) root.querySelector(`#${shown}`)?.showPopover();
     typed.forEach((old) => { const node = refill(old); if (old === focused) node?.focus({ preventScroll: true }); });
