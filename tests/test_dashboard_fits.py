@@ -62,3 +62,15 @@ def test_a_tab_stays_in_view_on_a_phone(browser: Browser, server: Server) -> Non
         place = page.locator(".tab-run").bounding_box()
         assert place is not None
         assert 0 <= place["x"] <= 390 - place["width"]
+
+
+def test_what_is_chosen_is_seen_in_forced_colours(browser: Browser, server: Server) -> None:
+    query = "?tab=selection&select=%3Dwithin:x%3D-9~3"
+    for page in _page(browser, server.url + query, forced_colors="active"):
+        wait(page, "points selected")
+        shades = page.locator(".bars .bar, [data-key=tool-pan], [data-key=tool-box]").evaluate_all(
+            "(all) => all.map((n) => getComputedStyle(n).backgroundColor)"
+        )
+        pan, box, *bars = shades
+        assert pan != box
+        assert len(set(bars)) > 1
