@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from test_dashboard_page import Server, _page, browser, tab, wait
+from test_dashboard_page import Server, _page, box, browser, count, tab, wait
 
 from gpu_pipeline.datasets import Dataset
 from gpu_pipeline.methods import PCA, KMeans
@@ -16,7 +18,7 @@ from gpu_pipeline.recipe import Recipe
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, CDPSession
 
 __all__ = ["browser"]  # fixtures
 
@@ -74,3 +76,35 @@ def test_what_is_chosen_is_seen_in_forced_colours(browser: Browser, server: Serv
         pan, box, *bars = shades
         assert pan != box
         assert len(set(bars)) > 1
+
+
+def _touch(
+    browser: CDPSession, map_box: tuple[float, float, float, float], kind: str, *places: tuple[float, float]
+) -> None:
+    """Fingers at places in parts of the map's width and height."""
+    x, y, width, height = map_box
+    points = [{"x": x + a * width, "y": y + b * height, "id": i} for i, (a, b) in enumerate(places)]
+    browser.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+
+def test_a_finger_draws_a_lasso_and_two_zoom(browser: Browser, server: Server) -> None:
+    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    for page in _page(browser, server.url, **phone):
+        wait(page, re.compile(f"{N} of {N} points in view"))
+        put = partial(_touch, page.context.new_cdp_session(page), box(page))
+        page.locator("[data-key=tool-lasso]").tap()
+        page.locator("[data-key=tool-lasso][aria-pressed=true]").wait_for()
+        put("touchStart", (0.02, 0.02))
+        for place in ((0.5, 0.03), (0.5, 0.5), (0.5, 0.97), (0.02, 0.97), (0.02, 0.5)):
+            put("touchMove", place)
+        put("touchEnd")
+        wait(page, "points selected")
+        assert 0 < count(page) < N
+        assert "lasso" in page.evaluate("decodeURIComponent(location.search)")
+        assert page.evaluate("scrollY") == 0
+        put("touchStart", (0.4, 0.5), (0.6, 0.5))
+        for step in range(1, 9):
+            put("touchMove", (0.4 - 0.03 * step, 0.5), (0.6 + 0.03 * step, 0.5))
+        put("touchEnd")
+        wait(page, re.compile(rf"^(?!{N} )\d+ of {N} points in view"))
+        assert page.evaluate("visualViewport.scale") == 1
