@@ -153,7 +153,7 @@ def test_legends_list_text_in_order_and_categories_as_they_were(tmp_path: Path, 
     keep = ("donor", "well", "stage")
     made = run(Recipe(data={"name": str(path), "columns": list("abcd"), "keep": keep}, embed=EMBED))
     points = open_run(made.save(tmp_path / "runs")).points
-    names = {column: classes_of(points[column], column)[1] for column in keep}
+    names = {column: classes_of(points[column], column)[1].names for column in keep}
     assert names["donor"] == ("D1", "D2", "D3")
     if kind == ".parquet":
         assert names["well"] == ("9", "10", "100")
