@@ -145,8 +145,10 @@ def _outweighs(dataset: Dataset) -> tuple[str, ...]:
 
 def _differ(dataset: Dataset) -> tuple[str, ...]:
     """What to say where nearly all labels differ, as those do that are an id."""
-    given = np.empty(0) if dataset.y is None else np.ma.getdata(dataset.y)[labelled(dataset.y)]
-    some = given[:: -(-len(given) // _LOOKED_AT) or 1].tolist()
+    if dataset.y is None:
+        return ()
+    rows = np.flatnonzero(labelled(dataset.y))
+    some = dataset.y[rows[:: -(-len(rows) // _LOOKED_AT)]].tolist()
     different = len(set(some))
     if len(some) < 20 or different <= _DIFFER * len(some):
         return ()

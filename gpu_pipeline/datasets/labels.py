@@ -43,11 +43,9 @@ def labels(name: str, y: np.ndarray, rows: np.ndarray | None = None) -> np.ndarr
         import pandas as pd
 
         missing = missing | pd.isna(y)
-        present, y = y, np.zeros(len(y), np.int64)
-        if not missing.all():
-            there = _of_one_kind(name, present[~missing])
-            y = np.zeros(len(present), there.dtype)
-            y[~missing] = there
+        there = _of_one_kind(name, y[~missing])
+        y = np.zeros(len(y), there.dtype)
+        y[~missing] = there
     elif y.dtype.kind == "f":
         missing = missing | np.isnan(y)
         y = np.where(missing, y.dtype.type(0), y)

@@ -78,13 +78,17 @@ def _csv(path: Path) -> Opened:
 
     first, names = table()
     if not all(is_number(name) for name in names):
-        return Opened(first.schema, lambda columns: _absent(first.select(columns)))
+        return _of_csv(first)
     if len(names) > 2 and names == [str(i) for i in range(len(names))]:  # As pandas numbers columns without names.
         note = f"{path.name}: the first line, {names[0]} to {names[-1]}, is taken as column names."
-        return Opened(first.schema, lambda columns: _absent(first.select(columns)), (note,))
+        return _of_csv(first, note)
     unnamed, names = table(autogenerate_column_names=True)
     note = f"{path.name} has no line of column names: they are {names[0]} to {names[-1]}."
-    return Opened(unnamed.schema, lambda columns: _absent(unnamed.select(columns)), (note,))
+    return _of_csv(unnamed, note)
+
+
+def _of_csv(table: pa.Table, *notes: str) -> Opened:
+    return Opened(table.schema, lambda columns: _absent(table.select(columns)), notes)
 
 
 def _absent(table: pa.Table) -> pa.Table:

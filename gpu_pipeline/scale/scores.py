@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import contingency, metrics
-from ..datasets.labels import labelled
+from ..datasets.labels import joined, labelled
 from ..nearness import nearer, rank_limits, slices
 from ..scoring import NEIGHBORS, VOTERS, Scores, clipped, how_many_queries
 from .cluster import Team
@@ -199,15 +199,14 @@ def count_nearer(asked: Judging, partition: Partition) -> np.ndarray:
 
 
 def fetch(partitions: Sequence[Partition], rows: np.ndarray, read: Callable[[Partition], np.ndarray]) -> np.ndarray:
-    """Values of some rows, of whatever partitions; `read` gives those of a whole partition."""
+    """Values of some rows, of whatever partitions, masked where they are; `read` gives those of a whole partition."""
     wanted, back = np.unique(rows, return_inverse=True)
     found = []
     for partition in partitions:
         first, last = np.searchsorted(wanted, [partition.start, partition.start + partition.rows])
         if first < last:
-            found.append(np.asarray(read(partition)[wanted[first:last] - partition.start]))
-    values = np.concatenate(found)
-    return np.asarray(values[back.reshape(rows.shape)])
+            found.append(read(partition)[wanted[first:last] - partition.start])
+    return joined(found)[back.reshape(rows.shape)]
 
 
 def _gather(asked: Judging, partitions: Sequence[Partition], m: int, clusters: int) -> dict[str, np.ndarray]:
@@ -248,15 +247,16 @@ def _label_accuracy(
     partitions: Sequence[Partition], placed: str, rows: np.ndarray, lists: np.ndarray
 ) -> tuple[float, int] | None:
     """Label accuracy, and over how many queries; None if none has a label, or no other row has."""
-    known = fetch(partitions, rows, lambda part: labelled(labels_of(placed, part)))
-    rows, lists = rows[known], lists[known]
+    own = fetch(partitions, rows, lambda part: labels_of(placed, part))
+    known = labelled(own)
+    own, lists = np.ma.getdata(own)[known], lists[known]
     if not lists.size:
         return None
-    own, near = (fetch(partitions, each, lambda part: np.ma.getdata(labels_of(placed, part))) for each in (rows, lists))
+    near = fetch(partitions, lists, lambda part: labels_of(placed, part))
     # The queries and then their neighbours as one table of labels, into which the lists point.
-    places = len(rows) + np.arange(lists.size).reshape(lists.shape)
+    places = len(own) + np.arange(lists.size).reshape(lists.shape)
     together = np.concatenate([own, near.ravel()])
-    return metrics.label_accuracy(together, places, lists.shape[1], np.arange(len(rows))), len(rows)
+    return metrics.label_accuracy(together, places, lists.shape[1], np.arange(len(own))), len(own)
 
 
 def _confusion(asked: Judging, counts: np.ndarray) -> tuple[dict[str, list[Any]] | None, np.ndarray | None]:
