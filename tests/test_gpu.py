@@ -60,11 +60,6 @@ def exact(X: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     return indices, distances
 
 
-def shared(a: np.ndarray, b: np.ndarray) -> float:
-    """Mean share of common entries of two lists of neighbours."""
-    return float(np.mean([len(set(x) & set(y)) / len(x) for x, y in zip(a.tolist(), b.tolist(), strict=True)]))
-
-
 def label_accuracy(embedding: np.ndarray, y: np.ndarray) -> float:
     return float(cross_val_score(KNeighborsClassifier(10), embedding, y, cv=5).mean())
 
@@ -104,8 +99,9 @@ def test_array_algebra_gives_the_same_on_the_gpu() -> None:
     """`rapids_settings` is tested on NumPy; here on CuPy."""
     cupy = pytest.importorskip("cupy")
     rng = np.random.default_rng(0)
-    indices, distances = rng.integers(0, 50, (50, 8)), np.sort(rng.random((50, 8)).astype(np.float32), axis=1)
     rows = np.arange(50)
+    indices = rng.permuted(np.tile(rows, (50, 1)), axis=1)[:, :8]
+    distances = np.sort(rng.random((50, 8)).astype(np.float32), axis=1)
     there = [cupy.asarray(part) for part in (indices, distances, rows)]
     for function in (rapids_settings.drop_self, rapids_settings.graph_without_self):
         for here, gpu in zip(function(indices, distances, rows), function(*there), strict=True):
@@ -138,11 +134,14 @@ def test_neighbors(engine: ModuleType, digits: tuple[np.ndarray, np.ndarray], of
     indices, distances = engine.get(output.array)
     assert indices.dtype == np.int32
     assert distances.dtype == np.float32
-    expected, far = exact(X, 15)
+    _, far = exact(X, 15)
     assert not (indices == np.arange(len(X))[:, None]).any()
+    assert all(len(set(row)) == 15 for row in indices.tolist())
+    # Pixels are sixteenths: in 4 % of the rows the 16th neighbour is as near as the 15th, and either may be found.
+    found = np.linalg.norm(X[indices].astype(np.float64) - X[:, None], axis=2)
     # At 1e3 float32 has steps of 6e-5 in each of 64 columns.
-    assert shared(indices, expected) > (0.9999 if offset == 0 else 0.99)
-    np.testing.assert_allclose(distances, far, rtol=1e-3 if offset == 0 else 1e-2, atol=1e-3)
+    for got in (found, distances):
+        np.testing.assert_allclose(got, far, rtol=1e-3 if offset == 0 else 1e-2, atol=1e-3)
     assert (np.diff(distances, axis=1) >= 0).all()
 
 

@@ -405,7 +405,7 @@ def test_frames_of_cudf_are_drawn_as_those_of_pandas(colour: str) -> None:
     points["share"] = points["quality"].astype("Float64")
     points["y"] = points["y"].astype("Float64")
     points["known"] = (points["label"] > 2).astype("boolean").mask(points["label"] == 5)
-    frame = cudf.DataFrame.from_pandas(points)
+    frame = cudf.from_pandas(points)
     (layer,), (made,) = prepare(points, colour=colour), prepare(frame, colour=colour)
     assert isinstance(made, DeviceLayer)
     view = fit(layer.frame, 200, 200)

@@ -139,13 +139,16 @@ def sync() -> None:
 @guarded("PCA")
 def pca(X: Any, settings: methods.PCA, seed: int, report: Report) -> Output:
     import cuml
+    import cupy
 
     _check_columns(X)
     _check_memory("PCA", X, rapids_settings.memory("pca", X.shape))
-    model = cuml.PCA(**rapids_settings.pca(settings))
-    scores, signs = model.fit_transform(X), rapids_settings.signs(model.components_)
-    facts = {"explained_variance_ratio": float(model.explained_variance_ratio_.sum())}
-    return Output(_finite(scores * signs), facts, keep={"mean": model.mean_, "axes": model.components_.T * signs})
+    mean, model = means(cupy, X).astype(X.dtype), cuml.PCA(**rapids_settings.pca(settings))
+    # cuML takes what its mean of equal rows is rounded by for their variance.
+    scores, signs = model.fit_transform(X - mean), rapids_settings.signs(model.components_)
+    explained = float(model.explained_variance_ratio_.sum()) if scores.any() else 0.0
+    keep = {"mean": mean + model.mean_, "axes": model.components_.T * signs}
+    return Output(_finite(scores * signs), {"explained_variance_ratio": explained}, keep=keep)
 
 
 @guarded("t-SNE")
