@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from . import machine
-from .engines import ENGINES, NAMES, candidates
+from .engines import ENGINES, NAMES, candidates, tried
 from .errors import InputError, Unavailable
 
 
@@ -27,6 +27,7 @@ def examine(data_dir: str | Path | None = None) -> dict[str, Any]:
     """
     from .datasets import locate
 
+    tried.forget()  # Who asks wants to know how it is now.
     engines = [_engine(name) for name in NAMES]
     usable = {engine["engine"] for engine in engines if engine["usable"]}
     facts = machine.facts()

@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import methods
 from ..errors import Unavailable
-from . import Output, Report, probe, silent
+from . import Output, Report, probe, silent, tried
 from .failure import guarded
 from .mesh import gpu_neighbors, gpu_pca, gpu_tsne
 from .rapids import NEEDS, get, sync
@@ -43,8 +43,9 @@ def check() -> None:
 def _obstacle() -> str | None:
     """Why the engine cannot be used; exceptions are not cached, sentences are."""
     try:
-        check_versions(probe.gpu())
-        probe.in_child(__name__, "try_out", probe.timeout(TRY_SECONDS), "the mesh engine on the GPU")
+        gpu = probe.gpu()
+        check_versions(gpu)
+        tried.check(__name__, gpu, probe.timeout(TRY_SECONDS), "the mesh engine on the GPU")
     except Unavailable as reason:
         return str(reason)
     return None

@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import methods
 from ..errors import EngineFailed, Unavailable, Unsupported
-from . import Output, Report, probe, rapids_settings, silent
+from . import Output, Report, probe, rapids_settings, silent, tried
 from .columns import means
 from .failure import check_memory, guarded
 from .rounding import check_neighbors
@@ -46,7 +46,7 @@ def _obstacle() -> str | None:
     try:
         gpu = probe.gpu()
         check_versions(gpu)
-        probe.in_child(__name__, "try_out", probe.timeout(TRY_SECONDS), "RAPIDS")
+        tried.check(__name__, gpu, probe.timeout(TRY_SECONDS), "RAPIDS")
     except Unavailable as reason:
         return str(reason)
     return None
