@@ -35,7 +35,7 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="run|report|compare")
+    commands = parser.add_subparsers(required=True, metavar="run|judge|report|compare")
     run = commands.add_parser("run", help="measure cases; what is in the file already is not measured again")
     run.add_argument("subset", nargs="?", choices=("quick", "full", "gpu"), default="quick")
     run.add_argument("--only", nargs="+", default=[], metavar="PATTERN", help="cases by name, of all: 'tsne-*'")
@@ -44,9 +44,14 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--threads", type=int, default=threads(), help="processors for each process")
     run.add_argument("--memory", type=float, metavar="GIB", help="memory at which a process is ended")
     run.add_argument("--again", action="store_true", help="measure again what was not done")
+    run.add_argument("--unjudged", type=Path, metavar="FOLDER", help="keep what engines make there, and judge it later")
     run.add_argument("--list", action="store_true", help="show the cases and engines, and measure nothing")
     run.add_argument("--table", default="benchmarks.engines", help=argparse.SUPPRESS)
     run.set_defaults(do=_run)
+    judge = commands.add_parser("judge", help="score what `run --unjudged` kept, on any computer")
+    judge.add_argument("folder", type=Path, metavar="FOLDER")
+    judge.add_argument("--out", type=Path, required=True, help="the JSON lines that the same run wrote")
+    judge.set_defaults(do=_judge)
     commands.add_parser("report", help="tables, figures and a page from the results", add_help=False)
     both = commands.add_parser("compare", help="what got slower or worse from A to B; exit code 1 if anything did")
     both.add_argument("a", type=Path)
@@ -69,10 +74,17 @@ def _run(asked: argparse.Namespace) -> int:
         return 0
     path = asked.out or RESULTS / f"{machine_name()}.jsonl"
     most = int(asked.memory * 2**30) if asked.memory else None
-    added = suite.run(
-        chosen, path, threads=asked.threads, table=asked.table, most_bytes=most, again=asked.again, say=_say
-    )
+    options = {"table": asked.table, "most_bytes": most, "again": asked.again, "unjudged": asked.unjudged}
+    added = suite.run(chosen, path, threads=asked.threads, **options, say=_say)
     print(f"{len(added)} results added to {path}")
+    return 0
+
+
+def _judge(asked: argparse.Namespace) -> int:
+    from . import later, suite
+
+    judged = later.judge(asked.out, asked.folder, lambda line: _say(suite.summary(line)))
+    print(f"{judged} results judged in {asked.out}")
     return 0
 
 

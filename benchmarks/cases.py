@@ -11,7 +11,7 @@ from gpu_pipeline import methods, recipe
 from gpu_pipeline.errors import InputError
 from gpu_pipeline.methods import Settings
 
-TSNE_ENGINES = ("mesh", "mesh@cuda", "rapids", "scikit_learn", "scikit_learn_intelex", "opentsne", "pacmap")
+TSNE_ENGINES = ("mesh", "mesh@cuda", "rapids", "cuml", "scikit_learn", "scikit_learn_intelex", "opentsne", "pacmap")
 UMAP_ENGINES = ("umap_learn", "umap_learn_threads", "rapids")
 KMEANS_ENGINES = ("scikit_learn", "scikit_learn_intelex", "faiss", "rapids")
 PCA_ENGINES = ("scikit_learn", "scikit_learn_intelex", "rapids", "mesh@cuda")
@@ -195,4 +195,4 @@ def _with_engines(case: Case, wanted: frozenset[str], subset: str) -> Case:
 def device_of(engine: str) -> str:
     """The device that an engine works on: what its name says after the @, else its only or usual one."""
     name, _, device = engine.partition("@")
-    return device or ("cuda" if name == "rapids" else "cpu")
+    return device or ("cuda" if name in ("rapids", "cuml") else "cpu")

@@ -98,6 +98,7 @@ ENGINES: Table = {
         "mesh": partial(own, "mesh", "tsne"),
         "mesh@cuda": partial(own, "mesh_cuda", "tsne"),
         "rapids": partial(own, "rapids", "tsne"),
+        "cuml": peers.cuml_tsne,
         "scikit_learn": partial(own, "scikit_learn", "tsne"),
         "scikit_learn_intelex": peers.intelex_tsne,
         "opentsne": peers.opentsne,

@@ -6,10 +6,11 @@ Each gets what it can be given; what it cannot take is noted, and what would be 
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 
-from gpu_pipeline import methods
+from gpu_pipeline import engines, methods
 from gpu_pipeline.engines import threads
 from gpu_pipeline.errors import Unavailable
 from gpu_pipeline.timing import Stopwatch
@@ -87,6 +88,29 @@ def intelex_tsne() -> Engine:
         return Made({"map": model.fit_transform(X)}, notes=() if early_rate == late_rate else (note,))
 
     return Engine("cpu", run)
+
+
+def cuml_tsne() -> Engine:
+    """cuML's t-SNE with the defaults of its adaptive learning rate: what `cuml.TSNE()` gives, but for the seed.
+
+    Raises
+    ------
+    Unavailable
+        If cuML cannot be used on this computer.
+    """
+    module = engines.load("rapids")
+
+    def run(X: Any, job: Job) -> Made:
+        from cuml.manifold import TSNE
+
+        settings = _tsne(job)
+        model = TSNE(
+            perplexity=settings.perplexity, max_iter=settings.iterations, random_state=job.seed, output_type="cupy"
+        )
+        note = "cuml.TSNE's own start, neighbours, learning rates and exaggeration"
+        return Made({"map": model.fit_transform(X)}, notes=(note,))
+
+    return Engine("cuda", run, module.put, module.get, module.sync)
 
 
 def pacmap() -> Engine:

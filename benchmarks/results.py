@@ -21,7 +21,10 @@ from gpu_pipeline.errors import InputError
 
 SCHEMA = 1
 
-STATUSES = ("done", "refused", "unavailable", "failed", "timeout")
+UNJUDGED = "unjudged"
+"""Status of what was measured and has no scores yet, see `later`."""
+
+STATUSES = ("done", UNJUDGED, "refused", "unavailable", "failed", "timeout")
 
 SECONDS = ("load", "transfer", "warm_up", "run", "fetch", "score")
 

@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 
 from gpu_pipeline.errors import InputError
-from gpu_pipeline.timing import Stopwatch, now
+from gpu_pipeline.timing import now
 
-from . import results
+from . import later, results
 from .cases import Case, device_of
-from .engines import OTHER_METHODS
-from .judge import NAMES, Fault, Judge
+from .judge import NAMES, Judge
 from .measure import measure
 
 Say = Callable[[str], None]
@@ -41,6 +40,7 @@ def run(
     table: str = "benchmarks.engines",
     most_bytes: int | None = None,
     again: bool = False,
+    unjudged: Path | None = None,
     say: Say = print,
 ) -> list[dict[str, Any]]:
     """Measure what is not in the file yet, under this machine's record.
@@ -59,6 +59,8 @@ def run(
         Resident memory at which a process is ended; default a share of what is available.
     again
         Also measure again what failed, timed out, was refused or unavailable.
+    unjudged
+        A folder where what engines make is kept, for `later.judge`; by default it is judged at once.
     say
         Told a line about each result.
 
@@ -80,9 +82,10 @@ def run(
     if machine not in known.machines:
         results.append(path, {"kind": "machine", "id": machine, "facts": facts})
     here = [line for line in known.results if (line["machine"], line["threads"]) == (machine, threads)]
-    done = {(line["case"], who(line), line["repeat"]) for line in here if line["status"] == "done"}
+    measured = ("done", results.UNJUDGED)
+    done = {(line["case"], who(line), line["repeat"]) for line in here if line["status"] in measured}
     # An engine that does not do a case with one seed is not asked to do it with another.
-    given_up = {(line["case"], who(line)) for line in here if line["status"] != "done" and not again}
+    given_up = {(line["case"], who(line)) for line in here if line["status"] not in measured and not again}
     absent: dict[tuple[str, str], dict[str, Any]] = {}
     added: list[dict[str, Any]] = []
     judge: Judge | None = None
@@ -92,12 +95,13 @@ def run(
         if judge is None or judge.rows != (case.data, case.n):
             judge = Judge(case)
         line = _asked(case, engine, repeat) | {"machine": machine, "threads": threads}
-        line |= absent.get((case.task, engine)) or _measured(
-            case, engine, repeat, judge, threads=threads, table=table, most_bytes=most_bytes
-        )
+        if (case.task, engine) in absent:
+            line |= absent[case.task, engine]
+        else:
+            line = _measured(line, case, engine, judge, unjudged, threads=threads, table=table, most_bytes=most_bytes)
         if line["status"] == "unavailable":
             absent[case.task, engine] = {name: line[name] for name in ("status", "reason")}
-        if line["status"] != "done":
+        if line["status"] not in measured:
             given_up.add((case.name, engine))
         results.append(path, line)
         added.append(line)
@@ -132,29 +136,27 @@ def turns(cases: Sequence[Case]) -> Iterator[tuple[Case, str, int]]:
                     yield case, engine, repeat
 
 
-def _measured(case: Case, engine: str, seed: int, judge: Judge, **options: Any) -> dict[str, Any]:
-    """One run and its scores, as fields of a result."""
+def _measured(
+    asked: dict[str, Any], case: Case, engine: str, judge: Judge, unjudged: Path | None, **options: Any
+) -> dict[str, Any]:
+    """One run and its scores, as a result."""
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
         folder = Path(name)
-        found = measure(case, engine, seed, folder, **options)
-        found["seconds"] = dict.fromkeys(results.SECONDS) | found["seconds"]
-        if found["status"] != "done":
-            return found
-        watch = Stopwatch()
-        try:
-            with watch.measure("score"):
-                arrays = {path.stem: np.load(path, allow_pickle=False) for path in folder.glob("*.npy")}
-                found["scores"] = judge.score(case, arrays, kl=engine not in OTHER_METHODS)
-        except Fault as fault:
-            found |= {"status": "failed", "reason": str(fault)}
-        found["seconds"] |= watch.seconds
-        return found
+        line = asked | measure(case, engine, asked["seed"], folder, **options)
+        line["seconds"] = dict.fromkeys(results.SECONDS) | line["seconds"]
+        if line["status"] != "done":
+            return line
+        arrays = {path.stem: np.load(path, allow_pickle=False) for path in folder.glob("*.npy")}
+        if unjudged is None:
+            return later.scored(judge, case, line, arrays)
+        later.keep(unjudged, line, arrays)
+        return line | {"status": results.UNJUDGED}
 
 
 def summary(line: Mapping[str, Any]) -> str:
     """A result in one line."""
     head = f"{line['case']:<34} {who(line):<22} {line['repeat']}  "
-    if line["status"] != "done":
+    if line["status"] not in ("done", results.UNJUDGED):
         return f"{head}{line['status']}: {line['reason']}"
     parts = [f"{line['seconds']['run']:9.3f} s"]
     for name, unit in (("host", "MB"), ("device", "MB on the GPU")):

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from benchmark_engines import NAP
 
-from benchmarks import cases, inputs, results, suite
+from benchmarks import cases, inputs, later, results, suite
 from benchmarks.cases import Case
 from benchmarks.judge import Fault, Judge
 from gpu_pipeline import methods
@@ -95,6 +95,33 @@ def test_an_honest_map_is_scored(run: Measure) -> None:
     assert scores["kl"] > 2
     assert scores["inertia"] is None
     assert scores["explained_variance"] is None
+
+
+def test_judged_later_is_judged_the_same(run: Measure, results_file: Path, tmp_path: Path) -> None:
+    (at_once,) = run("sleeps")
+    results_file.unlink()
+    waiting = run("sleeps", "random", unjudged=tmp_path / "kept")
+    assert [line["status"] for line in waiting] == ["unjudged"] * 2
+    assert run("sleeps", "random", unjudged=tmp_path / "kept") == []  # Measured is measured.
+    table, seen = [case("sleeps")], []
+    assert later.judge(results_file, tmp_path / "kept", seen.append, table) == 2
+    honest, scattered = results.read(results_file).results
+    assert seen == [honest, scattered]
+    assert (honest["status"], honest["scores"]) == ("done", at_once["scores"])
+    assert honest["seconds"].keys() == at_once["seconds"].keys()
+    assert scattered["status"] == "failed"
+    assert scattered["reason"].startswith("the map knows nothing of the data")
+    assert later.judge(results_file, tmp_path / "kept", seen.append, table) == 0
+
+
+def test_what_cannot_be_judged_later_is_said_and_nothing_lost(run: Measure, results_file: Path, tmp_path: Path) -> None:
+    run("sleeps", unjudged=tmp_path)
+    before = results_file.read_bytes()
+    with pytest.raises(InputError, match="tsne-digits-6000 is not a case of this version as it was measured"):
+        later.judge(results_file, tmp_path, print)
+    with pytest.raises(InputError, match=r"has no tsne-digits-6000-sleeps-cpu-0\.npz: give the folder of"):
+        later.judge(results_file, tmp_path / "elsewhere", print, [case("sleeps")])
+    assert results_file.read_bytes() == before
 
 
 def test_what_lies_or_breaks_fails_and_the_rest_goes_on(run: Measure) -> None:
