@@ -406,4 +406,6 @@ def test_auto_takes_the_gpu(engine: ModuleType) -> None:
     from gpu_pipeline.recipe import make
 
     result = run(make({"data": {"name": "digits", "sample": 500}, "embed": {"iterations": 250}}))
-    assert result.record.engines["embed"] == "rapids"
+    assert result.record.engines["embed"] == "mesh_cuda"
+    assert result.record.skipped == {}
+    assert not any("drawn on the CPU" in note for note in result.record.notes)

@@ -23,7 +23,7 @@ from sklearn import decomposition
 from sklearn.datasets import load_digits
 
 from gpu_pipeline import methods
-from gpu_pipeline.engines import NAMES, Progress, candidates, load, mesh, mesh_cuda, probe, silent
+from gpu_pipeline.engines import Progress, candidates, load, mesh, mesh_cuda, probe, silent
 from gpu_pipeline.engines.mesh import affinities, gpu_neighbors, gpu_pca, gpu_profile, gpu_tsne, roofline, search
 from gpu_pipeline.engines.mesh.gpu_device import KERNELS, Device
 from gpu_pipeline.errors import EngineFailed, InputError, Unavailable
@@ -265,10 +265,9 @@ def test_memory_is_bounded_by_what_was_said() -> None:
     assert peak < gpu_tsne.memory(3000, 40, 90)
 
 
-def test_auto_does_not_choose_what_no_gpu_has_verified() -> None:
-    assert "mesh_cuda" in NAMES
+def test_auto_takes_it_first() -> None:
     for method in ("pca", "tsne", "neighbors"):
-        assert "mesh_cuda" not in candidates(method)
+        assert candidates(method)[0] == "mesh_cuda"
         assert candidates(method, "mesh_cuda") == ("mesh_cuda",)
 
 

@@ -30,16 +30,13 @@ from .processors import threads as threads
 T = TypeVar("T")
 
 ENGINES: dict[str, tuple[str, ...]] = {
-    "pca": ("rapids", "scikit_learn", "mesh_cuda"),
-    "tsne": ("rapids", "mesh", "scikit_learn", "mesh_cuda"),
+    "pca": ("mesh_cuda", "rapids", "scikit_learn"),
+    "tsne": ("mesh_cuda", "rapids", "mesh", "scikit_learn"),
     "umap": ("rapids", "umap_learn"),
     "kmeans": ("rapids", "scikit_learn"),
-    "neighbors": ("rapids", "mesh", "scikit_learn", "mesh_cuda"),
+    "neighbors": ("mesh_cuda", "rapids", "mesh", "scikit_learn"),
 }
-"""Method -> names of the engines that know it; "auto" takes the first that is available, see `UNVERIFIED`."""
-
-UNVERIFIED = frozenset({"mesh_cuda"})
-"""Engines that no GPU has verified yet (docs/gpu-unverified.md): who names one gets it, "auto" does not choose it."""
+"""Method -> names of the engines that know it, best first by docs/engines.md: "auto" takes the first that can."""
 
 EXACT_COLUMNS = 2_000
 """Columns up to which engines take principal axes from the covariance; its cost grows with their square and cube."""
@@ -138,7 +135,7 @@ def candidates(method: str, name: str = "auto") -> tuple[str, ...]:
     """
     known = ENGINES[method]
     if name == "auto":
-        return tuple(each for each in known if each not in UNVERIFIED)
+        return known
     if name not in NAMES:
         raise unknown_name("engine", name, ("auto", *NAMES))
     if name not in known:

@@ -1,7 +1,6 @@
 """The project's own t-SNE on an NVIDIA GPU, by CuPy alone: one algorithm with `mesh`, every array on the device.
 
-No GPU has verified it yet, so "auto" does not choose it: see docs/gpu-unverified.md. The same seed gives the same
-bytes on the same GPU.
+The same seed gives the same bytes on the same GPU.
 """
 
 from __future__ import annotations
