@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
@@ -233,12 +234,9 @@ def _compile_ahead(recipe: Recipe) -> Future[None]:
     def compile_kernels() -> None:
         method = recipe.method("embed")
         for name in candidates(method, recipe.engine_of("embed")):
-            try:
-                engine = load(name)
-            except Unavailable:
-                continue  # said by the step itself
-            getattr(engine, "compile", nothing)()
-            return
+            with suppress(Unavailable, EngineFailed):  # said by the step itself
+                getattr(load(name), "compile", nothing)()
+                return
 
     compiler = ThreadPoolExecutor(1, "compile")
     future = compiler.submit(compile_kernels)

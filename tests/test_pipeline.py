@@ -274,7 +274,10 @@ def test_an_engine_that_breaks_is_passed_over_only_by_auto(add_engine: Callable[
         X[:] = 0  # what a broken engine does to its own arrays harms no other
         raise EngineFailed("memory ran out in t-SNE")
 
-    add_engine("breaking", tsne=tsne)
+    def compile_kernels() -> None:
+        raise EngineFailed("memory ran out in the compilation")  # ahead of the step, which says it
+
+    add_engine("breaking", tsne=tsne, compile=compile_kernels)
     auto = make({**VALUES, "engine": "auto", "engines": {"reduce": "scikit_learn", "cluster": "scikit_learn"}})
     diary = Diary()
     result = run(auto, clouds(), observer=diary)

@@ -12,6 +12,8 @@ from typing import Any, ParamSpec, TypeVar
 
 from ..errors import EngineFailed, Unsupported
 
+_LONGEST = 200  # Letters of what CUDA says.
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -43,7 +45,9 @@ def guarded(what: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
             except MemoryError as error:
                 sentence = f"memory ran out in {what}{_size(args)}{_text(error)}"
             except RuntimeError as error:
-                sentence = f"the GPU failed in {what}{_size(args)}{_text(error)}"
+                # Of its own failed allocations CUDA makes no MemoryError.
+                full = "cudaErrorMemoryAllocation" in str(error)
+                sentence = f"{'memory ran out' if full else 'the GPU failed'} in {what}{_size(args)}{_text(error)}"
             # Outside the handlers: an exception keeps its frames alive, and they the arrays on the GPU.
             raise EngineFailed(sentence + _release())
 
@@ -82,8 +86,9 @@ def _size(args: tuple[Any, ...]) -> str:
 
 
 def _text(error: Exception) -> str:
-    text = str(error).strip()
-    return f" ({text.splitlines()[0][:200]})" if text else ""
+    line = str(error).strip().partition("\n")[0]
+    # RAFT names its file and function before it says what is wrong.
+    return f" ({line if len(line) <= _LONGEST else '...' + line[-_LONGEST:]})" if line else ""
 
 
 def _release() -> str:
