@@ -55,7 +55,7 @@ def prepare(device: Device, table: Mapping[str, Any], colour: str) -> DeviceLaye
     numbers = _numbers(device, table[colour])
     if numbers is None:
         codes, found = _codes_of(device, table[colour])
-    elif numbers.dtype.kind == "f" and (colour not in CLASS_COLUMNS or _any_fraction(xp, numbers)):
+    elif not _whole(table[colour]) and (colour not in CLASS_COLUMNS or _any_fraction(xp, numbers)):
         return _quantity(device, frame, numbers, Key(colour, "quantity"))
     else:
         codes, found = _distinct(device, numbers)
@@ -92,12 +92,21 @@ def check_finite(xp: Any, values: Any, axis: str) -> None:
         )
 
 
+def _dtype(column: Any) -> Any:
+    dtype = getattr(column, "dtype", None)
+    return getattr(dtype, "numpy_dtype", dtype)  # Of a nullable column of cuDF.
+
+
+def _whole(column: Any) -> bool:
+    """Whether a column holds whole numbers or booleans by its type, though some may be missing."""
+    return bool(_dtype(column).kind != "f")
+
+
 def _numbers(device: Device, column: Any) -> Any:
     """The column as an array on the device, if it holds numbers or booleans; None if not."""
     if isinstance(column, pd.Series):
         column = column.to_numpy()
-    dtype = getattr(column, "dtype", None)
-    dtype = getattr(dtype, "numpy_dtype", dtype)  # Of a nullable column of cuDF.
+    dtype = _dtype(column)
     if not isinstance(dtype, np.dtype) or dtype.kind not in "biuf":
         return None
     if not hasattr(column, "to_cupy"):
