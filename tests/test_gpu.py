@@ -169,6 +169,11 @@ def test_kmeans(engine: ModuleType, digits: tuple[np.ndarray, np.ndarray]) -> No
     assert adjusted_rand_score(clusters, reference.labels_) > 0.7
 
 
+def test_kmeans_of_a_fixed_number_of_iterations(engine: ModuleType, digits: tuple[np.ndarray, np.ndarray]) -> None:
+    settings = KMeans(n_clusters=10, n_init=1, max_iter=3, tol=0.0)
+    assert engine.kmeans(engine.put(digits[0]), settings, 0, silent).facts["iterations"] == 3
+
+
 def test_tsne(engine: ModuleType, digits: tuple[np.ndarray, np.ndarray]) -> None:
     X, y = digits
     output = engine.tsne(engine.put(X), TSNE(), 0, silent)

@@ -121,6 +121,8 @@ def test_other_settings() -> None:
     assert rapids_settings.umap(UMAP(n_epochs=11), 10_001, 3)["n_epochs"] == 11
     # scikit-learn's 1e-4, relative to a mean variance of 25.
     assert rapids_settings.kmeans(KMeans(tol=1e-4), 25.0, 3)["tol"] == pytest.approx(2.5e-3)
+    # RAFT refuses 0; a tolerance of its own float32 has to be above that too.
+    assert 0 < np.float32(rapids_settings.kmeans(KMeans(tol=0.0), 25.0, 3)["tol"]) < 1e-30
     assert rapids_settings.neighbors(90)["n_neighbors"] == 91
 
 
@@ -439,6 +441,24 @@ def test_a_gpu_that_fails_becomes_engine_failed() -> None:
         "the GPU failed in the copy to the GPU of 70,000 x 784 values "
         "(cudaErrorIllegalAddress: an illegal memory access)"
     )
+
+
+def test_a_reason_at_the_end_of_a_long_line_is_not_cut_off() -> None:
+    @guarded("k-means")
+    def work() -> None:
+        raise RuntimeError(f"RAFT failure at file=/{'long/' * 60}kmeans.cuh: invalid parameter (tol<=0)\nmore")
+
+    with pytest.raises(EngineFailed, match=r"^the GPU failed in k-means \(\.\.\..*: invalid parameter \(tol<=0\)\)"):
+        work()
+
+
+def test_memory_that_another_process_holds_has_run_out() -> None:
+    @guarded("the copy to the GPU")
+    def work() -> None:
+        raise RuntimeError("cudaErrorMemoryAllocation: out of memory")  # as CUDA says where not even a context fits
+
+    with pytest.raises(EngineFailed, match=r"^memory ran out in the copy to the GPU \("):
+        work()
 
 
 @pytest.mark.parametrize("passing", [Unsupported("no such setting"), EngineFailed("not finite"), ValueError("a bug")])

@@ -16,6 +16,9 @@ from ..errors import Unsupported
 GRAPH_COLUMNS = 1023
 """Neighbours that cuML's t-SNE takes at most, the point itself counted."""
 
+TOLERANCE = float(np.finfo(np.float32).tiny)
+"""What cuML's k-means is given for a tolerance of 0, which it refuses; no centre moves less and moves."""
+
 # verbose=False would be level "info", whose warnings go to standard output; 2 is level "error".
 QUIET: dict[str, Any] = {"verbose": 2, "output_type": "cupy"}
 
@@ -103,7 +106,7 @@ def kmeans(settings: methods.KMeans, variance: float, seed: int) -> dict[str, An
         "n_clusters": settings.n_clusters,
         "n_init": settings.n_init,
         "max_iter": settings.max_iter,
-        "tol": settings.tol * variance,
+        "tol": max(settings.tol * variance, TOLERANCE),
         "init": "k-means++",  # its default, k-means||, starts from other centres
         "random_state": seed,
         **QUIET,
