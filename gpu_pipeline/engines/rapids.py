@@ -1,7 +1,6 @@
 """RAPIDS on an NVIDIA GPU: PCA, t-SNE, UMAP, k-means and neighbours by cuML, on CuPy arrays.
 
-What of this has not run on a GPU yet is listed in docs/gpu-unverified.md. cuML says nothing while it
-works and cannot be stopped, so `report` is never called.
+cuML says nothing while it works and cannot be stopped, so `report` is never called.
 """
 
 from __future__ import annotations
