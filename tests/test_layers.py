@@ -41,11 +41,12 @@ UPWARD = {("record", "store")}
 
 INSIDE_ENGINES = {
     ("machine", "engines.probe"),
+    ("doctor", "engines.tried"),
     ("render", "engines.failure"),
     *(("placing", f"engines.mesh.{name}") for name in ("affinities", "index", "place", "project")),
 }
-"""Who reaches past the table of engines: the record says which GPU there is, one that fails in drawing fails as one,
-and mesh places new rows on any map."""
+"""Who reaches past the table of engines: the record says which GPU there is, doctor tries it anew, one that fails in
+drawing fails as one, and mesh places new rows on any map."""
 
 GPU_LIBRARIES = {"cudf", "cuml", "cupy", "cupyx", "pylibraft", "rmm"}
 GPU_MODULES = {"engines/rapids.py", "engines/mesh_cuda.py", "engines/mesh/gpu.py", "render/gpu.py"}

@@ -12,10 +12,10 @@ import json
 import os
 import shutil
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 
+from ..timing import now, since
 from . import probe
 
 LASTS = 24 * 3600.0
@@ -47,7 +47,7 @@ def check(module: str, gpu: probe.Gpu, seconds: float, what: str) -> None:
     probe.in_child(module, "try_out", seconds, what)
     with suppress(OSError):  # A cache that cannot be written costs the time of another try, no more.
         mark.parent.mkdir(parents=True, exist_ok=True)
-        mark.touch()
+        mark.write_text(now())
 
 
 def forget() -> None:
@@ -63,8 +63,8 @@ def _folder() -> Path:
 
 def _young(mark: Path) -> bool:
     try:
-        return 0 <= time.time() - mark.stat().st_mtime < LASTS
-    except OSError:
+        return since(mark.read_text()) < LASTS
+    except (OSError, ValueError):
         return False
 
 
