@@ -113,6 +113,9 @@ def test_a_small_map_is_as_good_as_the_cpu_engines(device: Device) -> None:
     assert recall(X, embedding) > recall(X, reference.array) - 0.03
     assert output.facts["kl"] == pytest.approx(exact_kl(P, embedding), rel=2e-3)
     np.testing.assert_allclose(embedding.mean(axis=0), 0, atol=1e-4)
+    assert output.keep.keys() == reference.keep.keys()
+    for name, kept in output.keep.items():
+        np.testing.assert_allclose(device.get(kept), reference.keep[name], rtol=1e-3, atol=1e-3)
 
 
 def test_same_seed_same_bytes(device: Device) -> None:

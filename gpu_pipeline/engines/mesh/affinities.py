@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -86,11 +87,11 @@ class Widths:
     Attributes
     ----------
     beta, level
-        (n,) float32.
+        (n,) float32, of NumPy or on a GPU.
     """
 
-    beta: np.ndarray
-    level: np.ndarray
+    beta: Any
+    level: Any
 
 
 @kernel
@@ -159,15 +160,15 @@ def conditional(distances: np.ndarray, perplexity: float, threads: int) -> np.nd
     return p
 
 
-def widths(distances: np.ndarray, p: np.ndarray) -> Widths:
-    """The bandwidths that gave the affinities p, (n, k), at these squared distances."""
-    rows = np.arange(len(p))
+def widths(distances: Any, p: Any, xp: Any = np) -> Widths:
+    """The bandwidths that gave the affinities p, (n, k), at these squared distances, in arrays of `xp`."""
+    rows = xp.arange(len(p))
     near = distances.argmin(axis=1)
-    far = np.where(p > 1e-30, distances, -1).argmax(axis=1)  # Beyond, the logarithm has no digits.
+    far = xp.where(p > 1e-30, distances, -1).argmax(axis=1)  # Beyond, the logarithm has no digits.
     step = distances[rows, far].astype(np.float64) - distances[rows, near]
-    first = np.log(p[rows, near].astype(np.float64))
-    fall = first - np.log(p[rows, far].astype(np.float64))
-    beta = np.where(step > 0, np.maximum(fall, 0) / np.where(step > 0, step, 1), 0)
+    first = xp.log(p[rows, near].astype(np.float64))
+    fall = first - xp.log(p[rows, far].astype(np.float64))
+    beta = xp.where(step > 0, xp.maximum(fall, 0) / xp.where(step > 0, step, 1), 0)
     return Widths(beta.astype(np.float32), (first + beta * distances[rows, near]).astype(np.float32))
 
 

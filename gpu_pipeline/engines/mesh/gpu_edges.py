@@ -42,10 +42,22 @@ def symmetrize(device: Device, indices: Any, distances: Any, perplexity: float, 
     order
         Points in the order of the rows, (n,) int32.
     """
+    return join(device, indices, conditional(device, distances, perplexity), order)
+
+
+def conditional(device: Device, distances: Any, perplexity: float) -> Any:
+    """Affinities p_j|i of each point's neighbours, (n, k) float32, at these squared distances."""
+    n, k = distances.shape
+    p = device.xp.empty((n, k), np.float32)
+    device.launch("bandwidths", n, np.int32(n), np.int32(k), np.float64(perplexity), distances, p)
+    return p
+
+
+def join(device: Device, indices: Any, p: Any, order: Any) -> Edges:
+    """The symmetric affinities of conditional ones, (n, k) both; see `symmetrize`."""
     xp, (n, k) = device.xp, indices.shape
-    p, back = xp.empty((n, k), np.float32), xp.empty((n, k), np.float32)
+    back = xp.empty((n, k), np.float32)
     count, width, scale = np.int32(n), np.int32(k), np.float32(0.5 / n)
-    device.launch("bandwidths", n, count, width, np.float64(perplexity), distances, p)
     alone = xp.zeros(n, np.int32)
     device.launch("match", n * k, count, width, indices, p, back, alone)
     place = inverse(device, order)

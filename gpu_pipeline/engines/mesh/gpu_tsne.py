@@ -10,8 +10,9 @@ from ... import methods
 from ...errors import EngineFailed
 from .. import Output, Report, silent
 from . import check_rows, gpu_neighbors, gpu_pca, optimize
+from .affinities import widths
 from .gpu_device import Device
-from .gpu_edges import morton, symmetrize
+from .gpu_edges import conditional, join, morton
 from .gpu_map import Map
 from .grid import LARGEST
 
@@ -71,8 +72,10 @@ def tsne(
     places = start(device, X, settings, seed) if initial is None else device.put(np.asarray(initial, np.float32))
     order = morton(device, places)
     indices, distances = gpu_neighbors.find(device, X, k)
-    edges = symmetrize(device, indices, distances, settings.perplexity, order)
-    del indices, distances  # The largest arrays but the edges.
+    p = conditional(device, distances, settings.perplexity)
+    found = widths(distances, p, device.xp)
+    edges = join(device, indices, p, order)
+    del indices, distances, p  # The largest arrays but the edges.
     optimization = Map(device, edges, places[order], order)
     del edges, places
     stopped = optimize(optimization, settings, n, optimization.snapshot, report)
@@ -88,4 +91,4 @@ def tsne(
         "grid_spacing": optimization.grid.spacing,
         "force_error": error,
     }
-    return Output(optimization.embedding(), facts, notes)
+    return Output(optimization.embedding(), facts, notes, {"beta": found.beta, "level": found.level})
