@@ -22,7 +22,7 @@ from scipy.spatial.distance import cdist
 from sklearn import decomposition
 from sklearn.datasets import load_digits
 
-from gpu_pipeline import methods
+from gpu_pipeline import datasets, methods
 from gpu_pipeline.engines import Progress, candidates, load, mesh, mesh_cuda, probe, silent
 from gpu_pipeline.engines.mesh import affinities, gpu_neighbors, gpu_pca, gpu_profile, gpu_tsne, roofline, search
 from gpu_pipeline.engines.mesh.gpu_device import KERNELS, Device
@@ -322,6 +322,13 @@ def test_profile_times_every_stage(device: Any) -> None:
     assert all(took > 0 for took in times.values())
     text = gpu_profile.table(times, roofline.stages(400, 60, 50, 90))
     assert len(text.splitlines()) == 2 + len(times)
+
+
+def test_profile_of_more_rows_than_the_data_set_has(device: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets.digits, "TOTAL", 50)
+    heading, _, *lines = gpu_profile.section(device, 300, methods.TSNE(iterations=20)).splitlines()
+    assert heading == "### 300 x 784"
+    assert {line.split(" | ")[0] for line in lines[2:]} > {f"| {name}" for name in gpu_profile._LIMITS}
 
 
 @pytest.mark.gpu

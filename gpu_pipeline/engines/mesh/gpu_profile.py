@@ -1,7 +1,7 @@
 """Where the time of t-SNE goes on a GPU, beside the least that it could take.
 
-`python -m gpu_pipeline.engines.mesh.gpu_profile ROWS [ROWS ...]` times each stage by CUDA's events on as many rows of
-the data set `digits`, the second of two runs, and writes a Markdown table.
+`python -m gpu_pipeline.engines.mesh.gpu_profile ROWS [ROWS ...]` times each stage by CUDA's events on the first rows
+of `digits`, the second of two runs, and writes a Markdown table.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from ... import datasets, methods
+from ... import methods
+from ...datasets import digits
 from .. import silent
 from . import gpu_neighbors, gpu_pca, gpu_tsne, optimize, roofline
 from .gpu_device import Device
@@ -85,18 +86,22 @@ def table(times: dict[str, float], limits: list[roofline.Stage]) -> str:
     return "\n".join(lines)
 
 
+def section(device: Timing, n: int, settings: methods.TSNE) -> str:
+    """The profile of t-SNE of the first n rows of digits, of which there are as many as are asked for."""
+    images = digits.rows(np.arange(n))[0].astype(np.float32)
+    profile(device, images, methods.TSNE(iterations=100))  # Compiles, loads and warms up.
+    times = profile(device, images, settings)
+    limits = roofline.stages(n, images.shape[1], _COMPONENTS, settings.n_neighbors(), settings.iterations)
+    return f"### {n:,} x {images.shape[1]}\n\n{table(times, limits)}\n"
+
+
 def main(rows: list[int]) -> None:
     """Profile t-SNE of as many rows of digits, on the GPU."""
     from . import gpu
 
-    settings = methods.TSNE()
     for n in rows:
-        images = datasets.load("digits", sample=n).X.astype(np.float32)
         with gpu.opened() as device:
-            profile(device, images, methods.TSNE(iterations=100))  # Compiles, loads and warms up.
-            times = profile(device, images, settings)
-        limits = roofline.stages(n, images.shape[1], _COMPONENTS, settings.n_neighbors(), settings.iterations)
-        print(f"### {n:,} x {images.shape[1]}\n\n{table(times, limits)}\n")
+            print(section(device, n, methods.TSNE()))
 
 
 if __name__ == "__main__":
