@@ -145,16 +145,6 @@ static inline void __syncthreads() {
     host::pause();
 }
 
-static inline int __syncthreads_or(int vote) {
-    if (blockDim.x == 1) return vote != 0;
-    host::tell(vote);
-    __syncthreads();
-    int votes = 0;
-    for (unsigned int t = 0; t < blockDim.x; t++) votes |= host::from<int>(t);
-    __syncthreads();
-    return votes != 0;
-}
-
 static inline void __syncwarp() { host::pause(); }
 static inline void __threadfence() {}
 
@@ -193,11 +183,6 @@ static inline unsigned int __float_as_uint(float value) {
     return bits;
 }
 
-static inline float __uint_as_float(unsigned int bits) {
-    float value;
-    std::memcpy(&value, &bits, sizeof(value));
-    return value;
-}
 static inline double __dmul_rn(double a, double b) { return a * b; }
 static inline double __dadd_rn(double a, double b) { return a + b; }
 

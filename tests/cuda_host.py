@@ -85,7 +85,6 @@ def build(program: Program, folder: Path) -> Path:
         "-std=c++17",
         "-O2",
         "-ffp-contract=off",
-        "-fno-strict-aliasing",  # As CUDA's compiler: shared memory may hold now floats, now integers.
         "-Wall",
         "-Werror",
         "-Wno-unknown-pragmas",

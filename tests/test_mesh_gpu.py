@@ -185,17 +185,6 @@ def test_neighbors_nearest_first(device: Device) -> None:
     assert np.mean(device.get(indices) == np.argsort(true, axis=1)[:, :12]) > 0.999
 
 
-@pytest.mark.parametrize("n", [300, pytest.param(200_000, marks=pytest.mark.gpu)])
-def test_one_pass_finds_what_the_tiles_find(device: Device, n: int) -> None:
-    if n > 300 and isinstance(device, Host):
-        pytest.skip("too many rows for a processor")
-    X = np.random.default_rng(0).integers(-9, 10, (n, 20)).astype(np.float32)  # Products without rounding.
-    X[-1] -= X.sum(axis=0)  # The mean is 0, and nothing is rounded when it is taken off.
-    lists = [gpu_neighbors.find(device, device.put(X), 90, one_pass) for one_pass in (False, True)]
-    for first, second in zip(*lists, strict=True):
-        np.testing.assert_array_equal(device.get(first), device.get(second))
-
-
 def test_scores_on_principal_axes(device: Device, digits: np.ndarray) -> None:
     X = device.put(digits)
     found = gpu_pca.components(device, X, 10, 0)
@@ -235,7 +224,6 @@ def test_every_kernel_is_used() -> None:
         missing("no C++ compiler (g++ or clang++)")
     host = Host()
     embed(host, blobs(200), methods.TSNE(perplexity=5, iterations=300))
-    gpu_neighbors.find(host, blobs(200), 5, True)
     assert set(host.launches) == set(KERNELS)
 
 

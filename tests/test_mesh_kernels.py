@@ -305,61 +305,11 @@ def test_neighbors_do_not_depend_on_the_tiles(device: Host, monkeypatch: pytest.
         np.testing.assert_array_equal(first, second)
 
 
-@pytest.mark.parametrize("k", [1, 25, 90, 228])
-@pytest.mark.parametrize("width", [1, 6, 16, 33])
-def test_one_pass_finds_what_the_tiles_find(device: Host, width: int, k: int) -> None:
-    """Whole numbers, whose products have no rounding, with many ties: the same neighbours in the same order."""
-    X = np.random.default_rng(k).integers(0, 9, (150, width)).astype(np.float32)
-    X -= X.mean(axis=0).round()
-    X = np.concatenate([X, -X])
-    tiled, one = gpu_neighbors.find(device, X, k, False), gpu_neighbors.find(device, X, k, True)
-    assert (device.launches["nearest"], device.launches["closest"]) == (1, 1)
-    for first, second in zip(tiled, one, strict=True):
-        np.testing.assert_array_equal(first, second)
-
-
-@pytest.mark.parametrize(("n", "columns", "k"), [(2, 1, 1), (9, 2, 8), (129, 3, 128), (257, 50, 90)])
-def test_one_pass_is_exact(device: Host, n: int, columns: int, k: int) -> None:
-    X = cloud(n, columns) + np.float32(7)
-    X[: n // 3] = X[0]  # Copies: many equal distances.
-    indices, distances = gpu_neighbors.find(device, X, k, True)
-    true = cdist(X.astype(np.float64), X, "sqeuclidean")
-    np.fill_diagonal(true, np.inf)
-    for i in range(n):
-        assert len(set(indices[i])) == k
-        assert i not in indices[i]
-        np.testing.assert_allclose(np.sort(true[i])[:k], np.sort(distances[i]), rtol=1e-3, atol=1e-4)
-        np.testing.assert_allclose(true[i, indices[i]], distances[i], rtol=1e-4, atol=1e-5)
-
-
-def test_one_pass_does_not_depend_on_the_order_of_threads() -> None:
-    """Nearer and nearer rows: each tile changes every list, and more pairs wait than there is room for."""
-    if compiler() is None:
-        missing("no C++ compiler (g++ or clang++)")
-    X = np.linspace(3, 1, 400, dtype=np.float32)[:, None] ** 2 * np.array([[1, -1]], np.float32)
-    X = np.concatenate([X, np.zeros((20, 2), np.float32)])
-    found = [gpu_neighbors.find(Host(lockstep=True, backwards=backwards), X, 90, True) for backwards in (False, True)]
-    for first, second in zip(*found, strict=True):
-        np.testing.assert_array_equal(first, second)
-    expected = gpu_neighbors.find(Host(), X, 90, False)
-    np.testing.assert_allclose(np.sort(found[0][1]), np.sort(expected[1]), atol=1e-3)
-
-
 @pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
-def test_one_pass_names_no_place_outside_the_data_where_squares_overflow(device: Host) -> None:
-    indices, _ = gpu_neighbors.find(device, cloud(40, 3) * np.float32(1e25), 5, True)
+def test_neighbors_name_no_place_outside_the_data_where_squares_overflow(device: Host) -> None:
+    indices, _ = gpu_neighbors.find(device, cloud(40, 3) * np.float32(1e25), 5)
     assert indices.min() >= 0
     assert indices.max() < 40
-
-
-def test_one_pass_is_taken_for_many_rows(monkeypatch: pytest.MonkeyPatch, device: Host) -> None:
-    monkeypatch.setattr(gpu_neighbors, "ONE_PASS_ROWS", 300)
-    for n, k, kernel in ((299, 5, "nearest"), (300, 5, "closest"), (300, 229, "nearest")):
-        before = device.launches[kernel]
-        gpu_neighbors.find(device, cloud(n), k)
-        assert device.launches[kernel] == before + 1
-    with pytest.raises(Unsupported, match="229 neighbours are more than one pass has room for, which is 228"):
-        gpu_neighbors.find(device, cloud(300), 229, True)
 
 
 def test_room_and_tiles() -> None:

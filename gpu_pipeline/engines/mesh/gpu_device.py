@@ -28,12 +28,11 @@ KERNELS = {
     "fill_lonely": (1, 256),
     "renumber": (16, 128),
     "nearest": (32, 32),
-    "closest": (16, 256),
     "squares": (8, 128),
 }
 """Kernel -> threads that share an item (a row, an edge, a node), and threads of a block."""
 
-_FILES = ("common.cuh", "map.cu", "edges.cu", "neighbors.cu", "closest.cu")
+_FILES = ("common.cuh", "map.cu", "edges.cu", "neighbors.cu")
 
 
 def source() -> str:

@@ -1,6 +1,4 @@
-"""Exact nearest neighbours on a GPU: tiles of scalar products, and a kernel that keeps the k least of each row; or, for
-many rows, both in one kernel that writes no product.
-"""
+"""Exact nearest neighbours on a GPU: tiles of scalar products, and a kernel that keeps the k least of each row."""
 
 from __future__ import annotations
 
@@ -15,12 +13,6 @@ from .gpu_device import Device
 
 TILE = 2**26
 """Scalar products in a tile at most, 256 MiB of float32."""
-
-ONE_PASS_ROWS = 2**17
-"""Rows from which products and selection are one kernel: its blocks of 128 rows then fill a large GPU several times."""
-
-ONE_PASS_NEIGHBORS = 228
-"""Neighbours that this kernel has room for."""
 
 _COLUMNS = 8192  # Points in a tile at most; the more rows a tile has, the more of the GPU its selection fills.
 _CANDIDATES = 128  # Candidates beside the k best, at least, before they are sorted.
@@ -48,14 +40,8 @@ def room(k: int) -> int:
     return size
 
 
-def find(device: Device, X: Any, k: int, one_pass: bool | None = None) -> tuple[Any, Any]:
+def find(device: Device, X: Any, k: int) -> tuple[Any, Any]:
     """The k nearest neighbours of each row of X, (n, columns) float32, the row itself left out.
-
-    Parameters
-    ----------
-    one_pass
-        Whether products and selection are one kernel, for at most `ONE_PASS_NEIGHBORS`; None leaves it to the number
-        of rows. The neighbours are the same but for ties within float32's rounding of the products.
 
     Returns
     -------
@@ -69,26 +55,18 @@ def find(device: Device, X: Any, k: int, one_pass: bool | None = None) -> tuple[
     """
     xp, (n, width) = device.xp, X.shape
     X = xp.ascontiguousarray(X - means(xp, X).astype(np.float32))
-    halves = (X * X).sum(axis=1) / np.float32(2)
-    # Zeros: rows whose squares overflow have no neighbours, and must not name places outside the data.
-    best = xp.zeros((n, k), np.uint64)
-    if one_pass and k > ONE_PASS_NEIGHBORS:
-        raise Unsupported(f"{k:,} neighbours are more than one pass has room for, which is {ONE_PASS_NEIGHBORS}")
-    if one_pass or (one_pass is None and n >= ONE_PASS_ROWS and k <= ONE_PASS_NEIGHBORS):
-        # An item is what 16 threads share, eight rows.
-        device.launch("closest", -(-n // 8), *(np.int32(size) for size in (n, width, k)), X, halves, best)
-    else:
-        _tiles(device, X, halves, best)
+    best = _best(device, X, k)
     indices, distances = xp.empty((n, k), np.int32), xp.empty((n, k), np.float32)
     device.launch("squares", n * k, np.int64(n * k), np.int32(k), np.int32(width), X, best, indices, distances)
     check_neighbors(xp, X, indices)
     return indices, distances
 
 
-def _tiles(device: Device, X: Any, halves: Any, best: Any) -> None:
-    """Fill the rows' best pairs from tiles of products."""
-    xp, (n, k) = device.xp, best.shape
-    sizes = xp.zeros(n, np.int32)
+def _best(device: Device, X: Any, k: int) -> Any:
+    """Pairs of key and number of each row's neighbours, (n, k) uint64, from tiles of products."""
+    xp, n = device.xp, len(X)
+    halves = (X * X).sum(axis=1) / np.float32(2)
+    best, sizes = xp.empty((n, k), np.uint64), xp.zeros(n, np.int32)
     rows, columns = tile(n, device.free())
     products, space = xp.empty(rows * columns, np.float32), room(k)
     for top in range(0, n, rows):
@@ -108,6 +86,7 @@ def _tiles(device: Device, X: Any, halves: Any, best: Any) -> None:
                 sizes[top : top + rows],
                 shared=space * 8,
             )
+    return best
 
 
 def sorted_by_distance(device: Device, indices: Any, distances: Any) -> tuple[Any, Any]:

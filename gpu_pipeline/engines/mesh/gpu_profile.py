@@ -29,7 +29,7 @@ _REPEATS = 100  # Launches of one part of an iteration that are timed together.
 _LIMITS = {
     "upload": ("upload, 50 GB/s",),
     "PCA": ("covariance", "eigenvectors", "scores"),
-    "neighbours": ("products", "selection", "products and selection", "distances"),
+    "neighbours": ("products", "selection", "distances"),
     "affinities": ("bandwidths", "symmetric graph"),
     "optimisation": ("charges", "transforms", "step"),
 }
@@ -81,7 +81,7 @@ def table(times: dict[str, float], limits: list[roofline.Stage]) -> str:
     for name, took in times.items():
         known = _LIMITS.get(name)
         lines.append(
-            f"| {name} | {took:.3f} | {'' if known is None else f'{sum(least.get(name, 0.0) for name in known):.3f}'} |"
+            f"| {name} | {took:.3f} | {'' if known is None else f'{sum(map(least.__getitem__, known)):.3f}'} |"
         )
     return "\n".join(lines)
 

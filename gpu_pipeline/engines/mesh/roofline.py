@@ -12,8 +12,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from .gpu_neighbors import ONE_PASS_ROWS
-
 
 @dataclass(frozen=True)
 class Machine:
@@ -85,21 +83,11 @@ def stages(n: int, raw: int, width: int, k: int, iterations: int = 1000) -> list
         _stage("eigenvectors", 0, 8 * raw * raw, double=9 * raw**3),
         _stage("scores", 0, 4 * n * (raw + width), double=2 * n * raw * width),
     ]
-    distances = _stage("distances", 3.0 * n * k * width, 4.0 * n * k * width, resident=4 * n * width)
-    apart = [
+    search = [
         _stage("products", 2.0 * n * n * width, 4.0 * n * n + 4 * n * width, launches=tiles),
         _stage("selection", 12.0 * n * n / 32, 4.0 * n * n + 16 * n * k * math.sqrt(tiles), launches=tiles),
-        distances,
+        _stage("distances", 3.0 * n * k * width, 4.0 * n * k * width, resident=4 * n * width),
     ]
-    # A block of 128 rows reads all rows once more, from the level-two cache where they fit, and 128 rows beside them
-    # each time; a product is compared once, and a row's list changes k log(n / k) times.
-    read = 2 * 4.0 * n * n * width / 128
-    changed = 2 * 8 * n * k * math.log(max(n / k, math.e)) * k / 28
-    one_pass = [
-        _stage("products and selection", 2.0 * n * n * width + 2.0 * n * n, read + changed, resident=4 * n * width),
-        distances,
-    ]
-    search = one_pass if n >= ONE_PASS_ROWS else apart
     graph = [
         _stage("bandwidths", 0, 8 * n * k, double=8 * 40 * n * k),
         _stage("symmetric graph", n * k * k, 4 * n * k * k + 60 * n * k, resident=8 * n * k, launches=30),
