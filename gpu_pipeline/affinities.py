@@ -7,17 +7,19 @@ pairs of the map, in double precision.
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .compiling import kernel, part
 from .nearness import slices
+from .processors import in_threads
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 _ROWS = 4096
+_BAND = 128  # Points whose pairs are added up by one thread.
 _STEPS = 200
 _TOLERANCE = 1e-9
 
@@ -47,8 +49,11 @@ def joint_probabilities(indices: np.ndarray, distances: np.ndarray, perplexity: 
 
     n, k = indices.shape
     conditional = np.empty((n, k))
-    for rows in slices(n, _ROWS):
+
+    def search(rows: slice) -> None:
         conditional[rows] = _conditional_probabilities(distances[rows].astype(np.float64) ** 2, perplexity)
+
+    in_threads(search, slices(n, _ROWS))
     one_way = csr_matrix((conditional.ravel(), indices.ravel(), np.arange(0, n * k + 1, k)), shape=(n, n))
     P = (one_way + one_way.T).tocsr()
     P.data /= P.data.sum()
@@ -130,33 +135,35 @@ def kl_divergence(P: csr_matrix, embedding: np.ndarray) -> float:
     """
     Y = np.asarray(embedding, dtype=np.float64)
     pairs = P.tocoo()
-    terms = []
-    for part in slices(P.nnz, 2**20):
-        known = pairs.data[part] > 0
-        p, i, j = pairs.data[part][known], pairs.row[part][known], pairs.col[part][known]
+
+    def term(rows: slice) -> float:
+        known = pairs.data[rows] > 0
+        p, i, j = pairs.data[rows][known], pairs.row[rows][known], pairs.col[rows][known]
         attraction = np.log1p(((Y[i] - Y[j]) ** 2).sum(axis=1))
-        terms.append(float((p * (np.log(p) + attraction)).sum()))
+        return float((p * (np.log(p) + attraction)).sum())
+
+    terms = in_threads(term, slices(P.nnz, 2**18))
     return math.fsum(terms) + float(P.sum()) * math.log(_normalisation(Y))
 
 
 def _normalisation(Y: np.ndarray) -> float:
     """Sum of 1 / (1 + d^2) over all ordered pairs of different points, differences taken directly."""
-    from scipy.spatial.distance import cdist
+    x, y = np.ascontiguousarray(Y[:, 0]), np.ascontiguousarray(Y[:, 1])
+    return 2.0 * math.fsum(in_threads(lambda start: _band(x, y, start, start + _BAND), range(0, len(Y), _BAND)))
 
-    n, height, width = len(Y), 128, 1024  # one block of distances is 1 MiB: it stays in the cache
 
-    def band(start: int) -> float:
-        stop = min(start + height, n)
-        buffer = np.empty(height * width)
-        own = 1.0 / (1.0 + cdist(Y[start:stop], Y[start:stop], "sqeuclidean"))
-        total = (own.sum() - (stop - start)) / 2
-        for left in range(stop, n, width):
-            right = min(left + width, n)
-            block = buffer[: (stop - start) * (right - left)].reshape(stop - start, right - left)
-            cdist(Y[start:stop], Y[left:right], "sqeuclidean", out=block)
-            block += 1.0
-            total += np.reciprocal(block, out=block).sum()
-        return float(total)
+@kernel
+def _band(x, y, start, stop):  # type: ignore[no-untyped-def]
+    """The pairs of the points `start` to `stop` with those behind them."""
+    total = 0.0
+    for i in range(start, min(stop, len(x))):
+        total += _similarities(x[i], y[i], x[i + 1 :], y[i + 1 :])
+    return total
 
-    with ThreadPoolExecutor() as threads:  # NumPy and SciPy let go of the interpreter inside
-        return 2.0 * math.fsum(threads.map(band, range(0, n, height)))
+
+@part
+def _similarities(along, across, x, y):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for j in range(len(x)):
+        total += 1.0 / (1.0 + (x[j] - along) ** 2 + (y[j] - across) ** 2)
+    return total

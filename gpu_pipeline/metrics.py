@@ -11,6 +11,7 @@ from .affinities import joint_probabilities as joint_probabilities
 from .affinities import kl_divergence as kl_divergence
 from .errors import InputError
 from .nearness import map_neighbors, rank_in, slices
+from .processors import in_threads
 
 
 @dataclass(frozen=True)
@@ -181,10 +182,13 @@ def silhouette_samples(points: np.ndarray, clusters: np.ndarray, queries: np.nda
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     rows = np.arange(len(places)) if queries is None else np.asarray(queries)
     result = np.empty(len(rows))
-    for part in slices(len(rows), max(1, 2**22 // len(places))):
+
+    def measure(part: slice) -> None:
         own = codes[rows[part]]
         sums = np.add.reduceat(cdist(places[rows[part]], by_cluster), starts, axis=1)
         result[part] = silhouettes(sums, own, sizes)
+
+    in_threads(measure, slices(len(rows), max(1, 2**20 // len(places))))
     return result
 
 

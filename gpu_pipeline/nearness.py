@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from .errors import InputError
+from .processors import in_threads
 
 
 def slices(n: int, size: int) -> Iterator[slice]:
@@ -63,7 +64,12 @@ def rank_in(X: np.ndarray, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
     limits = rank_limits(Q, (X[other] - centre for other in others.T))
     ranks = np.ones(others.shape, dtype=np.int64)
     for columns in slices(len(X), 65_536):
-        ranks += nearer(Q, limits, X[columns] - centre, rows - columns.start)
+        B = X[columns] - centre
+
+        def add(part: slice, B: np.ndarray = B, first: int = columns.start) -> None:
+            ranks[part] += nearer(Q[part], limits[part], B, rows[part] - first)
+
+        in_threads(add, slices(len(Q), 512))
     return ranks
 
 
@@ -93,7 +99,8 @@ def nearer(Q: np.ndarray, limits: np.ndarray, B: np.ndarray, own: np.ndarray) ->
         here = (own[part] >= 0) & (own[part] < len(B))
         D[here, own[part][here]] = np.inf
         for line, limit, count in zip(D, limits[part], counts[part], strict=True):
-            count += [np.count_nonzero(line < value) for value in limit]
+            near = line[line < limit.max()]  # Of a good map few.
+            count += np.count_nonzero(near[:, None] < limit, axis=0)
     return counts
 
 

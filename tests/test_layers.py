@@ -31,7 +31,7 @@ LAYERS = (
     ("metrics",),
     ("affinities", "drafts", "shearing"),
     ("arguments", "contingency", "nearness"),
-    ("compiling", "errors", "figures", "methods", "timing"),
+    ("compiling", "errors", "figures", "methods", "processors", "timing"),
     ("times",),
 )
 """Modules and packages, the highest first: each may import from lower lines, and a package from itself."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gpu_pipeline.engines import processors
+from gpu_pipeline import processors
 
 
 def test_a_limit_of_version_2_holds_for_groups_below_it(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from ..errors import EngineFailed, Unavailable, Unsupported, unknown_name
-from .processors import threads as threads
+from ..processors import threads as threads
 
 T = TypeVar("T")
 

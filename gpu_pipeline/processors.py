@@ -1,10 +1,16 @@
-"""How many processors there are for this process."""
+"""The processors that there are for this process, and work for all of them."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 GROUPS = Path("/sys/fs/cgroup")
 
@@ -15,6 +21,15 @@ def threads() -> int:
     """
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, int(min(bound, quota(GROUPS, _own_group()))))
+
+
+def in_threads(work: Callable[[S], T], items: Iterable[S]) -> list[T]:
+    """Do the work for each item, a processor an item, and give the results in order.
+
+    For calls that let go of the interpreter's lock, as NumPy and SciPy do with large arrays.
+    """
+    with ThreadPoolExecutor(threads()) as pool:
+        return list(pool.map(work, items))
 
 
 def quota(groups: Path, own: str) -> float:
