@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import json
 import os
@@ -91,6 +92,15 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def test_liveness(empty: Served) -> None:
     status, body = empty.get("/liveness")
     assert (status, json.loads(body)) == (200, {"/liveness": True})
+
+
+def test_scripts_are_sent_compressed(empty: Served) -> None:
+    script = "/" + re.findall(r'src="(static/js/bokeh.min.js[^"]*)"', empty.get("/")[1])[0]
+    asked = urllib.request.Request(f"http://{empty.host}:{empty.port}{script}", headers={"Accept-Encoding": "gzip"})
+    with urllib.request.urlopen(asked, timeout=60) as answer:
+        sent = answer.read()
+    assert gzip.decompress(sent).decode() == empty.get(script)[1]
+    assert len(sent) < 400_000
 
 
 def test_metrics(empty: Served) -> None:

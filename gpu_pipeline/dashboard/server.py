@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tornado.web import RedirectHandler
+from tornado.web import GZipContentEncoding, RedirectHandler
 
 from ..errors import InputError
 from .files import OpenFile as OpenFile
@@ -194,6 +194,8 @@ def make_server(
     opening = ThreadPoolExecutor(threads, thread_name_prefix="opening")
     server._tornado._applications["/"].application.add(Opening(store, open_file, opening))
     application = server._tornado
+    # The scripts of a first visit are 3 MB, and 0.8 MB so; pictures and files to fetch stay as they are.
+    application.transforms.append(GZipContentEncoding)
     # Bokeh compares these as they are, but takes none of them as an argument.
     application.websocket_origins.update(host for host in allowed if host.startswith("["))
     if prefix:
