@@ -113,6 +113,14 @@ def test_what_is_refused_at_the_end_is_told_too() -> None:
     assert failed == ["7 is too many."]
 
 
+def test_a_work_waits_by_its_name_and_by_its_kind(pool: ThreadPoolExecutor) -> None:
+    background = background_of(Loop(), pool)
+    for name in (("export", "csv"), "open a file"):
+        background.ask(name, str, str, str)
+    assert all(map(background.waits, ["export", ("export", "csv"), "open a file"]))
+    assert not any(map(background.waits, [("export", "parquet"), "csv", "open", "e"]))
+
+
 def test_without_a_document_it_is_done_at_once() -> None:
     told: list[object] = []
     background = Background(None, None)  # type: ignore[arg-type]

@@ -180,7 +180,7 @@ class Page:
             return
         points, name = opened.points, f"selection.{value}"
         # Each is offered, but the same one once, however often it is asked for meanwhile.
-        which = f"export {value} {hash(self.session.look(opened))}"
+        which = ("export", value, self.session.look(opened))
 
         def write() -> str:
             rows = points if lit is None else points[lit]

@@ -13,6 +13,7 @@ from ..errors import InputError
 from .sending import together
 
 T = TypeVar("T")
+Name = str | tuple[Any, ...]
 
 BROKE = "something broke on the server, and its log says what: try it again, or go on with something else."
 """What is said of a fault that nobody foresaw."""
@@ -43,12 +44,12 @@ class Background:
     def __init__(self, document: Any, pool: ThreadPoolExecutor) -> None:
         self._document, self._pool = document, pool
         self._loop: Any = IOLoop.current(instance=document is not None)
-        self._newest: dict[str, object] = {}
+        self._newest: dict[Name, object] = {}
         self._held: list[Callable[[], None]] | None = None
 
     def ask(
         self,
-        name: str,
+        name: Name,
         work: Callable[[], T],
         then: Callable[[T], object],
         failed: Callable[[str], object],
@@ -59,7 +60,8 @@ class Background:
         Parameters
         ----------
         name
-            Of several works of one name only the newest is answered, and one that has not begun is not done at all.
+            Its kind, or (kind, which one). Of several works of one name only the newest is answered, and one that has
+            not begun is not done at all.
         work
             Done in a thread.
         then
@@ -95,11 +97,11 @@ class Background:
                 lambda future: self._loop.add_callback(partial(self._deliver, partial(answer, future.result)))
             )
 
-    def waits(self, name: str) -> bool:
-        """Whether a work of that name, or whose name begins with that word, is not answered yet."""
-        return any(f"{known} ".startswith(f"{name} ") for known in self._newest)
+    def waits(self, name: Name) -> bool:
+        """Whether a work of that name, or any of that kind, is not answered yet."""
+        return any(name == known or (isinstance(known, tuple) and name == known[0]) for known in self._newest)
 
-    def forget(self, name: str) -> None:
+    def forget(self, name: Name) -> None:
         """Take a wish back."""
         self._newest.pop(name, None)
 

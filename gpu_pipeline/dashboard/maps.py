@@ -89,9 +89,10 @@ class Maps:
         """The images of map i; where they are not loaded yet, they are aside, and the map is drawn anew then."""
         if has_images(opened):
             return images_over(opened)
-        if not self.page.background.waits(f"images {i}"):
+        name = ("images", i)
+        if not self.page.background.waits(name):
             again = self.panes[i].refresh
-            self.page.background.ask(f"images {i}", partial(images_over, opened), lambda _: again(), lambda _: None)
+            self.page.background.ask(name, partial(images_over, opened), lambda _: again(), lambda _: None)
         return None
 
     def _few(self, opened: Opened, view: View) -> bool:
