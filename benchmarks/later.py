@@ -6,11 +6,11 @@ computer, scores it and writes the scores into the results.
 
 from __future__ import annotations
 
-import json
-import os
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -78,40 +78,34 @@ def judge(path: Path, folder: Path, say: Callable[[dict[str, Any]], None], cases
         If the file cannot be read or written, a case is not in the table as it was measured, or arrays are missing.
     """
     known, table = results.read(path), {case.name: case for case in cases}
+    lines = list(known.results)
+    waiting = [at for at, line in enumerate(lines) if line["status"] == results.UNJUDGED]
+    for at in waiting:
+        _check(lines[at], table, folder)
     here: Judge | None = None
-    judged: dict[int, dict[str, Any]] = {}
-    waiting = {at: line for at, line in enumerate(known.results) if line["status"] == results.UNJUDGED}
-    for line in waiting.values():
-        case = table.get(line["case"])
-        if case is None or case.settings_json() != line["settings"]:
-            raise InputError(f"{line['case']} is not a case of this version as it was measured: use the one it is of.")
-        if not _path(folder, line).is_file():
-            raise InputError(f"{folder} has no {_path(folder, line).name}: give the folder of `run --unjudged`.")
-    for at, line in sorted(waiting.items(), key=lambda item: (item[1]["data"], item[1]["n"])):
-        case = table[line["case"]]
+    for at in sorted(waiting, key=lambda at: (lines[at]["data"], lines[at]["n"])):
+        case = table[lines[at]["case"]]
         if here is None or here.rows != (case.data, case.n):
             here = Judge(case)
-        with np.load(_path(folder, line), allow_pickle=False) as arrays:
-            judged[at] = scored(here, case, line, dict(arrays))
-        say(judged[at])
-    if judged:
-        _rewrite(path, judged)
-    return len(judged)
+        lines[at] = scored(here, case, lines[at], _kept(folder, lines[at]))
+        results.write(path, known.machines, lines)
+        say(lines[at])
+    return len(waiting)
 
 
-def _rewrite(path: Path, judged: Mapping[int, Mapping[str, Any]]) -> None:
-    """Put lines of results in the place of others, by their number among the results."""
-    kept, at = [], 0
-    for line in path.read_text(encoding="utf-8").splitlines():
-        values = json.loads(line)
-        if values["kind"] == "result":
-            values, at = {**values, **judged.get(at, {})}, at + 1
-        kept.append(json.dumps(values, allow_nan=False) + "\n")
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+def _check(line: Mapping[str, Any], table: Mapping[str, Case], folder: Path) -> None:
+    """See that a line can be judged, before any is."""
+    case = table.get(line["case"])
+    if case is None or case.settings_json() != line["settings"]:
+        raise InputError(f"{line['case']} is not a case of this version as it was measured: use the one it is of.")
+    if not _path(folder, line).is_file():
+        raise InputError(f"{folder} has no {_path(folder, line).name}: give the folder of `run --unjudged`.")
+
+
+def _kept(folder: Path, line: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    path = _path(folder, line)
     try:
-        draft.write_text("".join(kept), encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        raise InputError(f"cannot write the results {path}: {error.strerror}.") from None
-    finally:
-        draft.unlink(missing_ok=True)
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (OSError, ValueError, BadZipFile, zlib.error) as error:
+        raise InputError(f"{path} is broken ({error}): copy it again from where it was made.") from None

@@ -150,6 +150,27 @@ def append(path: Path, line: Mapping[str, Any]) -> None:
         raise InputError(f"cannot write the results {path}: {error.strerror}; give --out another file.") from None
 
 
+def write(path: Path, machines: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> None:
+    """Put machines, id -> facts, and results in the place of what a file holds, whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    heads = [{"schema": SCHEMA, "kind": "machine", "id": name, "facts": facts} for name, facts in machines.items()]
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_text(
+            "".join(json.dumps(line, allow_nan=False) + "\n" for line in (*heads, *lines)), encoding="utf-8"
+        )
+        draft.replace(path)
+    except OSError as error:
+        raise InputError(f"cannot write the results {path}: {error.strerror}; free some space.") from None
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 def _mend(file: Any) -> None:
     """Cut off what follows the last end of a line."""
     size = file.seek(0, os.SEEK_END)

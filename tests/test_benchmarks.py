@@ -104,6 +104,8 @@ def test_judged_later_is_judged_the_same(run: Measure, results_file: Path, tmp_p
     assert [line["status"] for line in waiting] == ["unjudged"] * 2
     assert run("sleeps", "random", unjudged=tmp_path / "kept") == []  # Measured is measured.
     table, seen = [case("sleeps")], []
+    with results_file.open("a") as file:
+        file.write('{"schema"')  # torn
     assert later.judge(results_file, tmp_path / "kept", seen.append, table) == 2
     honest, scattered = results.read(results_file).results
     assert seen == [honest, scattered]
@@ -121,6 +123,9 @@ def test_what_cannot_be_judged_later_is_said_and_nothing_lost(run: Measure, resu
         later.judge(results_file, tmp_path, print)
     with pytest.raises(InputError, match=r"has no tsne-digits-6000-sleeps-cpu-0\.npz: give the folder of"):
         later.judge(results_file, tmp_path / "elsewhere", print, [case("sleeps")])
+    next(tmp_path.glob("*.npz")).write_bytes(b"PK torn")
+    with pytest.raises(InputError, match=r"sleeps-cpu-0\.npz is broken .*: copy it again"):
+        later.judge(results_file, tmp_path, print, [case("sleeps")])
     assert results_file.read_bytes() == before
 
 
