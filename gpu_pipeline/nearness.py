@@ -62,15 +62,15 @@ def rank_in(X: np.ndarray, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
     centre = X.mean(axis=0, dtype=np.float64)
     Q = X[rows] - centre
     limits = rank_limits(Q, (X[other] - centre for other in others.T))
-    ranks = np.ones(others.shape, dtype=np.int64)
+    ranks = np.ones(limits.shape, dtype=np.int64)
     for columns in slices(len(X), 65_536):
-        B = X[columns] - centre
-
-        def add(part: slice, B: np.ndarray = B, first: int = columns.start) -> None:
-            ranks[part] += nearer(Q[part], limits[part], B, rows[part] - first)
-
-        in_threads(add, slices(len(Q), 512))
+        ranks += _nearer_in_threads(Q, limits, X[columns] - centre, rows - columns.start)
     return ranks
+
+
+def _nearer_in_threads(Q: np.ndarray, limits: np.ndarray, B: np.ndarray, own: np.ndarray) -> np.ndarray:
+    parts = slices(len(Q), 512)
+    return np.concatenate(in_threads(lambda part: nearer(Q[part], limits[part], B, own[part]), parts))
 
 
 def rank_limits(Q: np.ndarray, others: Iterable[np.ndarray]) -> np.ndarray:
@@ -92,7 +92,7 @@ def nearer(Q: np.ndarray, limits: np.ndarray, B: np.ndarray, own: np.ndarray) ->
         (m,) place of each query among the rows of B, out of range where it is none of them: it is not counted.
     """
     counts = np.zeros(limits.shape, dtype=np.int64)
-    squares = _rounding(Q.shape[1]) * (B**2).sum(axis=1)
+    squares = _rounding(Q.shape[1]) * np.einsum("ij,ij->i", B, B)  # without an array of squares in each thread
     for part in slices(len(Q), 64):
         D = (-2 * Q[part]) @ B.T
         D += squares
