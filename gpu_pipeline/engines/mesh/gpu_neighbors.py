@@ -66,7 +66,8 @@ def _best(device: Device, X: Any, k: int) -> Any:
     """Pairs of key and number of each row's neighbours, (n, k) uint64, from tiles of products."""
     xp, n = device.xp, len(X)
     halves = (X * X).sum(axis=1) / np.float32(2)
-    best, sizes = xp.empty((n, k), np.uint64), xp.zeros(n, np.int32)
+    # Zeros: a row that found too few must not name places outside the data.
+    best, sizes = xp.zeros((n, k), np.uint64), xp.zeros(n, np.int32)
     rows, columns = tile(n, device.free())
     products, space = xp.empty(rows * columns, np.float32), room(k)
     for top in range(0, n, rows):
