@@ -137,7 +137,7 @@ def run(
         raise InputError("landmarks are taken by gpu_pipeline.scale.run, or on the command line: leave them out here.")
     journal = _Journal(observer or Observer())
     compiled = _compile_ahead(recipe)
-    loaded = journal.step("load", lambda: rows_of(recipe, data_dir) if dataset is None else datasets.checked(dataset))
+    loaded = journal.step("load", lambda: data_of(recipe, data_dir) if dataset is None else datasets.checked(dataset))
     check(recipe, loaded)
     for sentence in loaded.notes:
         journal.note(sentence)
@@ -244,7 +244,7 @@ def _compile_ahead(recipe: Recipe) -> Future[None]:
     return future
 
 
-def rows_of(recipe: Recipe, data_dir: str | Path | None) -> Dataset:
+def data_of(recipe: Recipe, data_dir: str | Path | None) -> Dataset:
     """The data set that a recipe names; raises what `datasets.load` raises."""
     data = recipe.data
     return datasets.load(

@@ -15,7 +15,7 @@ from isal import isal_zlib
 from PIL import Image
 
 from ..errors import InputError
-from ..pipeline import rows_of
+from ..pipeline import data_of
 from ..record import Run
 
 KEPT_BYTES = 1 << 30
@@ -154,7 +154,7 @@ def _load(run: Run, data_dir: str | Path | None) -> Images:
     recipe, record = run.record.recipe, run.record.dataset
     # Asked for "auto", the run got what there was; now there may be something else.
     name = record["name"] if recipe.data.name == "auto" else recipe.data.name
-    dataset = rows_of(recipe.model_copy(update={"data": recipe.data.model_copy(update={"name": name})}), data_dir)
+    dataset = data_of(recipe.model_copy(update={"data": recipe.data.model_copy(update={"name": name})}), data_dir)
     if dataset.digest() != record["digest"]:
         raise InputError(f"{name} is no longer what the run was made of, so that its images cannot be shown.")
     assert dataset.image_shape is not None

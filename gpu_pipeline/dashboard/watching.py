@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
-from ..pipeline import rows_of
+from ..pipeline import data_of
 from . import jobs
 from .opened import Opened
 from .paths import UPLOADS
@@ -204,6 +204,6 @@ def _facts(status: Status) -> str:
 
 def _labels_of(job: jobs.Job) -> np.ndarray | None:
     try:
-        return rows_of(job.recipe, job.data_dir).y
+        return data_of(job.recipe, job.data_dir).y
     except InputError:
         return None
