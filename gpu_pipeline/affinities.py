@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .compiling import kernel, part
 from .nearness import slices
 from .processors import in_threads
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 _ROWS = 4096
-_BAND = 128  # Points whose pairs are added up by one thread.
 _STEPS = 200
 _TOLERANCE = 1e-9
 
@@ -133,6 +131,8 @@ def kl_divergence(P: csr_matrix, embedding: np.ndarray) -> float:
     ----------
     van der Maaten & Hinton 2008, JMLR 9:2579-2605, equations 2 and 4.
     """
+    from .normalisation import normalisation  # Imports a compiler, which most commands can do without.
+
     Y = np.asarray(embedding, dtype=np.float64)
     pairs = P.tocoo()
 
@@ -143,27 +143,4 @@ def kl_divergence(P: csr_matrix, embedding: np.ndarray) -> float:
         return float((p * (np.log(p) + attraction)).sum())
 
     terms = in_threads(term, slices(P.nnz, 2**18))
-    return math.fsum(terms) + float(P.sum()) * math.log(_normalisation(Y))
-
-
-def _normalisation(Y: np.ndarray) -> float:
-    """Sum of 1 / (1 + d^2) over all ordered pairs of different points, differences taken directly."""
-    x, y = np.ascontiguousarray(Y[:, 0]), np.ascontiguousarray(Y[:, 1])
-    return 2.0 * math.fsum(in_threads(lambda start: _band(x, y, start, start + _BAND), range(0, len(Y), _BAND)))
-
-
-@kernel
-def _band(x, y, start, stop):  # type: ignore[no-untyped-def]
-    """The pairs of the points `start` to `stop` with those behind them."""
-    total = 0.0
-    for i in range(start, min(stop, len(x))):
-        total += _similarities(x[i], y[i], x[i + 1 :], y[i + 1 :])
-    return total
-
-
-@part
-def _similarities(along, across, x, y):  # type: ignore[no-untyped-def]
-    total = 0.0
-    for j in range(len(x)):
-        total += 1.0 / (1.0 + (x[j] - along) ** 2 + (y[j] - across) ** 2)
-    return total
+    return math.fsum(terms) + float(P.sum()) * math.log(normalisation(Y))

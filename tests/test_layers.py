@@ -30,7 +30,7 @@ LAYERS = (
     ("datasets",),
     ("metrics",),
     ("affinities", "drafts", "shearing"),
-    ("arguments", "contingency", "nearness"),
+    ("arguments", "contingency", "nearness", "normalisation"),
     ("compiling", "errors", "figures", "methods", "processors", "timing"),
     ("times",),
 )
@@ -173,6 +173,12 @@ def test_nothing_heavy_is_loaded_before_it_is_needed(arguments: tuple[str, ...])
     loaded = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines() if line.startswith("import time:")}
     assert "gpu_pipeline" in loaded
     assert not {name.partition(".")[0] for name in loaded} & HEAVY
+
+
+@pytest.mark.parametrize("module", ["compare", "store", "metrics"])
+def test_what_compiles_nothing_does_not_load_the_compiler(module: str) -> None:
+    program = f"import sys, gpu_pipeline.{module}; sys.exit('numba' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
 
 
 def test_every_public_name_is_there() -> None:
