@@ -100,7 +100,7 @@ def test_a_finger_draws_a_lasso_and_two_zoom(browser: Browser, server: Server) -
         put("touchEnd")
         wait(page, "points selected")
         assert 0 < count(page) < N
-        assert "lasso" in page.evaluate("decodeURIComponent(location.search)")
+        page.wait_for_function("decodeURIComponent(location.search).includes('lasso')")  # it follows the selection
         assert page.evaluate("scrollY") == 0
         put("touchStart", (0.4, 0.5), (0.6, 0.5))
         for step in range(1, 9):
