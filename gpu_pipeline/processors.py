@@ -23,12 +23,13 @@ def threads() -> int:
     return max(1, int(min(bound, quota(GROUPS, _own_group()))))
 
 
-def in_threads(work: Callable[[S], T], items: Iterable[S]) -> list[T]:
-    """Do the work for each item, a processor an item, and give the results in order.
+def in_threads(work: Callable[[S], T], items: Iterable[S], most: int | None = None) -> list[T]:
+    """Do the work for each item, a processor an item, and give the results in order; raises what a thread raised.
 
-    For calls that let go of the interpreter's lock, as NumPy and SciPy do with large arrays.
+    For calls that let go of the interpreter's lock, as NumPy and SciPy do with large arrays. `most` is how many threads
+    there are, by default one for each processor.
     """
-    with ThreadPoolExecutor(threads()) as pool:
+    with ThreadPoolExecutor(most or threads()) as pool:
         return list(pool.map(work, items))
 
 

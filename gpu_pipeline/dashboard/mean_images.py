@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
 from PIL import Image
 
 from ..compiling import kernel
-from ..engines import threads
 from ..errors import InputError
+from ..processors import in_threads, threads
 
 
 def mean_images(pixels: np.ndarray, codes: np.ndarray, classes: int) -> list[Image.Image | None]:
@@ -41,8 +40,7 @@ def mean_images(pixels: np.ndarray, codes: np.ndarray, classes: int) -> list[Ima
         _add(flat[span], codes[span], totals)
         return totals
 
-    with ThreadPoolExecutor(threads()) as pool:
-        totals = sum(pool.map(add, spans), start=np.zeros((classes, flat.shape[1]), np.uint64))
+    totals = sum(in_threads(add, spans), start=np.zeros((classes, flat.shape[1]), np.uint64))
     found: list[Image.Image | None] = []
     for total, n in zip(totals, np.bincount(codes, minlength=classes).tolist(), strict=True):
         mean = np.rint(total / max(n, 1)).astype(np.uint8).reshape(pixels.shape[1:])

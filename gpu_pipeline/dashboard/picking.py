@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
 from ..compiling import kernel
-from ..engines import threads
 from ..errors import InputError
+from ..processors import in_threads
 from ..render import Order, order
 
 SLABS = 1024
@@ -73,8 +72,7 @@ def inside_polygon(x: np.ndarray, y: np.ndarray, vertices: np.ndarray, order: Or
         for share in shares:
             work(share)
         return inside
-    with ThreadPoolExecutor(threads()) as pool:
-        list(pool.map(work, shares))
+    in_threads(work, shares)
     return inside
 
 

@@ -42,11 +42,9 @@ def guarded(what: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
                 traceback.clear_frames(interrupt.__traceback__)
                 _release()
                 raise
-            except MemoryError as error:
-                sentence = f"memory ran out in {what}{_size(args)}{_text(error)}"
-            except RuntimeError as error:
+            except (MemoryError, RuntimeError) as error:
                 # Of its own failed allocations CUDA makes no MemoryError.
-                full = "cudaErrorMemoryAllocation" in str(error)
+                full = isinstance(error, MemoryError) or "cudaErrorMemoryAllocation" in str(error)
                 sentence = f"{'memory ran out' if full else 'the GPU failed'} in {what}{_size(args)}{_text(error)}"
             # Outside the handlers: an exception keeps its frames alive, and they the arrays on the GPU.
             raise EngineFailed(sentence + _release())

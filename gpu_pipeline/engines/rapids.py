@@ -138,11 +138,10 @@ def sync() -> None:
 @guarded("PCA")
 def pca(X: Any, settings: methods.PCA, seed: int, report: Report) -> Output:
     import cuml
-    import cupy
 
     _check_columns(X)
     _check_memory("PCA", X, rapids_settings.memory("pca", X.shape))
-    mean, model = means(cupy, X).astype(X.dtype), cuml.PCA(**rapids_settings.pca(settings))
+    mean, model = _mean(X), cuml.PCA(**rapids_settings.pca(settings))
     # cuML takes what its mean of equal rows is rounded by for their variance.
     scores, signs = model.fit_transform(X - mean), rapids_settings.signs(model.components_)
     explained = float(model.explained_variance_ratio_.sum()) if scores.any() else 0.0
@@ -210,9 +209,13 @@ def _search(X: Any, k: int) -> tuple[Any, Any]:
 
 def _centred(X: Any) -> Any:
     """The rows around their mean: cuML's |x|^2 + |y|^2 - 2xy in float32 loses digits far from the origin."""
+    return X - _mean(X)
+
+
+def _mean(X: Any) -> Any:
     import cupy
 
-    return X - means(cupy, X).astype(X.dtype)
+    return means(cupy, X).astype(X.dtype)
 
 
 def _rows(X: Any) -> Any:

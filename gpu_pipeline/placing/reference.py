@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +13,7 @@ from .. import arguments, engines, methods
 from ..errors import InputError
 from ..nearness import slices
 from ..preprocess import preprocess
+from ..processors import in_threads
 from . import files, surroundings
 from .parts import Axes, Placed, Preparation, less
 
@@ -255,8 +255,7 @@ def features_of(
             rows = project(rows, reduction.mean, reduction.axes, 1)
         features[part] = rows
 
-    with ThreadPoolExecutor(_count(threads)) as pool:
-        list(pool.map(fill, slices(len(X), _PART)))  # What a thread raised is raised here.
+    in_threads(fill, slices(len(X), _PART), _count(threads))
     return features
 
 
