@@ -7,7 +7,7 @@ pairs of the map, in double precision.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -49,7 +49,7 @@ def joint_probabilities(indices: np.ndarray, distances: np.ndarray, perplexity: 
     conditional = np.empty((n, k))
 
     def search(rows: slice) -> None:
-        conditional[rows] = _conditional_probabilities(distances[rows].astype(np.float64) ** 2, perplexity)
+        conditional[rows] = conditional_probabilities(distances[rows].astype(np.float64) ** 2, perplexity)
 
     in_threads(search, slices(n, _ROWS))
     one_way = csr_matrix((conditional.ravel(), indices.ravel(), np.arange(0, n * k + 1, k)), shape=(n, n))
@@ -58,50 +58,53 @@ def joint_probabilities(indices: np.ndarray, distances: np.ndarray, perplexity: 
     return P
 
 
-def _conditional_probabilities(squared: np.ndarray, perplexity: float) -> np.ndarray:
-    """Rows of exp(-beta d^2), normalised, with beta such that each row has the entropy log(perplexity)."""
+def conditional_probabilities(squared: Any, perplexity: float, xp: Any = np) -> Any:
+    """Rows of exp(-beta d^2), normalised, with beta such that each row has the entropy log(perplexity).
+
+    In arrays of `xp`, NumPy or CuPy: (n, k) float64.
+    """
     shifted = squared - squared.min(axis=1, keepdims=True)
-    ties = np.count_nonzero(shifted == 0, axis=1)
+    ties = xp.count_nonzero(shifted == 0, axis=1)
     target = math.log(perplexity)
-    uniform = np.full(len(shifted), perplexity >= shifted.shape[1])
-    nearest = ~uniform & (np.log(ties) >= target)
-    p = np.where(shifted == 0, 1.0 / ties[:, None], 0.0)
+    uniform = xp.full(len(shifted), perplexity >= shifted.shape[1])
+    nearest = ~uniform & (xp.log(ties) >= target)
+    p = xp.where(shifted == 0, 1.0 / ties[:, None], 0.0)
     p[uniform] = 1.0 / shifted.shape[1]
-    search = ~uniform & ~nearest
-    p[search] = _search(shifted[search], target)
+    search = xp.flatnonzero(~uniform & ~nearest)
+    p[search] = _search(shifted[search], target, xp)
     return p
 
 
-def _search(shifted: np.ndarray, target: float) -> np.ndarray:
+def _search(shifted: Any, target: float, xp: Any) -> Any:
     """The rows' kernels by Newton's method on log(beta), kept inside a bracket that halves when it must.
 
     The entropy falls from log(k) to the logarithm of the number of nearest neighbours as beta grows,
     its slope in log(beta) is -beta^2 var(d^2), and `target` lies between the two.
     """
-    p = np.empty_like(shifted)
-    left = np.arange(len(shifted))
+    p = xp.empty_like(shifted)
+    left = xp.arange(len(shifted))
     D = shifted / shifted.mean(axis=1, keepdims=True)
-    log_beta = np.zeros(len(D))
-    low, high = np.full(len(D), -np.inf), np.full(len(D), np.inf)
+    log_beta = xp.zeros(len(D))
+    low, high = xp.full(len(D), -np.inf), xp.full(len(D), np.inf)
     for _ in range(_STEPS):
-        beta = np.exp(log_beta)
-        weight = np.exp(-beta[:, None] * D)
+        beta = xp.exp(log_beta)
+        weight = xp.exp(-beta[:, None] * D)
         total = weight.sum(axis=1)
         weight /= total[:, None]
         mean = (weight * D).sum(axis=1)
-        excess = np.log(total) + beta * mean - target
+        excess = xp.log(total) + beta * mean - target
         p[left] = weight
-        going = np.abs(excess) > _TOLERANCE
+        going = xp.abs(excess) > _TOLERANCE
         if not going.any():
             break
-        low = np.where(excess > 0, log_beta, low)
-        high = np.where(excess > 0, high, log_beta)
+        low = xp.where(excess > 0, log_beta, low)
+        high = xp.where(excess > 0, high, log_beta)
         slope = beta**2 * ((weight * (D - mean[:, None]) ** 2).sum(axis=1))
         # Where the entropy is flat Newton's step is endless: one of 4 widens the bracket instead.
-        step = np.clip(excess / np.maximum(slope, 1e-300), -4.0, 4.0)
+        step = xp.clip(excess / xp.maximum(slope, 1e-300), -4.0, 4.0)
         tried = log_beta + step
         inside = (tried > low) & (tried < high)
-        log_beta = np.where(inside, tried, (low + high) / 2)
+        log_beta = xp.where(inside, tried, (low + high) / 2)
         left, D, log_beta, low, high = left[going], D[going], log_beta[going], low[going], high[going]
     return p
 

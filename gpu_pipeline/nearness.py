@@ -76,7 +76,7 @@ def _nearer_in_threads(Q: np.ndarray, limits: np.ndarray, B: np.ndarray, own: np
 def rank_limits(Q: np.ndarray, others: Iterable[np.ndarray]) -> np.ndarray:
     """What `nearer` holds distances against, (m, k), for the rows Q, (m, d), and k others of each, (m, d) at a time."""
     limits = np.stack([((other - Q) ** 2).sum(axis=1) for other in others], axis=1)
-    return np.asarray(limits - _rounding(Q.shape[1]) * (Q**2).sum(axis=1, keepdims=True))
+    return np.asarray(limits - product_rounding(Q.shape[1]) * (Q**2).sum(axis=1, keepdims=True))
 
 
 def nearer(Q: np.ndarray, limits: np.ndarray, B: np.ndarray, own: np.ndarray) -> np.ndarray:
@@ -92,7 +92,7 @@ def nearer(Q: np.ndarray, limits: np.ndarray, B: np.ndarray, own: np.ndarray) ->
         (m,) place of each query among the rows of B, out of range where it is none of them: it is not counted.
     """
     counts = np.zeros(limits.shape, dtype=np.int64)
-    squares = _rounding(Q.shape[1]) * np.einsum("ij,ij->i", B, B)  # without an array of squares in each thread
+    squares = product_rounding(Q.shape[1]) * np.einsum("ij,ij->i", B, B)  # without an array of squares in each thread
     for part in slices(len(Q), 64):
         D = (-2 * Q[part]) @ B.T
         D += squares
@@ -104,5 +104,6 @@ def nearer(Q: np.ndarray, limits: np.ndarray, B: np.ndarray, own: np.ndarray) ->
     return counts
 
 
-def _rounding(d: int) -> float:
+def product_rounding(d: int) -> float:
+    """A factor for squared norms of d columns by which rounding in their products makes none nearer than its equal."""
     return float(1 + (d + 4) * np.finfo(np.float64).eps)

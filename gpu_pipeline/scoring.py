@@ -16,6 +16,7 @@ from .errors import InputError
 from .methods import TSNE
 from .nearness import map_neighbors
 from .neighbors import NeighborLists, neighbor_lists, neighbors_of
+from .pairs import Pairs
 
 EXACT_ROWS = 100_000
 """Up to so many rows all neighbour lists are found, and KL is measured."""
@@ -32,7 +33,7 @@ QUERIES = 5_000
 PAIRS = 2_500_000_000
 """Distances to compute at most when the rows are very many: there are fewer queries then, at least 500."""
 
-_STAGES = ("labels", "silhouette", "neighbors", "map", "trustworthiness", "kl")
+_STAGES = ("labels", "neighbors", "map", "silhouette", "trustworthiness", "kl")
 
 
 @dataclass(frozen=True)
@@ -153,8 +154,6 @@ def score(
 
     misfit, confusion = (None, None) if labels is None else _score_labels(sheet, labels, clusters)
     done("labels")
-    _score_silhouette(sheet, embedding, clusters, rows)
-    done("silhouette")
     if n <= EXACT_ROWS:
         wanted = max(TSNE(perplexity=perplexity).n_neighbors(), NEIGHBORS)
         lists = neighbor_lists(features, min(wanted, n - 1), engine=engine, seed=seed, held=held)
@@ -166,9 +165,12 @@ def score(
     recall = np.full(n, np.nan, dtype=np.float32)
     recall[listed] = _score_map(sheet, lists.indices, embedding, labels, listed)
     done("map")
-    sheet.enter("trustworthiness", metrics.trustworthiness(features, embedding, clipped(n), rows), len(rows))
+    pairs = Pairs(features, embedding, lists.engine, held, sheet.notes.append)
+    _score_silhouette(sheet, pairs, clusters, rows)
+    done("silhouette")
+    sheet.enter("trustworthiness", pairs.trustworthiness(clipped(n), rows), len(rows))
     done("trustworthiness")
-    _score_kl(sheet, lists, embedding, perplexity)
+    _score_kl(sheet, pairs, lists, n, perplexity)
     done("kl")
     notes = tuple(sheet.notes)
     return Scores(sheet.values, sheet.sizes, recall, misfit, confusion, lists.engine, lists.skipped, notes)
@@ -218,11 +220,11 @@ def _score_labels(sheet: _Sheet, labels: np.ndarray, clusters: np.ndarray) -> tu
     return without(misfit, ~known), confusion
 
 
-def _score_silhouette(sheet: _Sheet, embedding: np.ndarray, clusters: np.ndarray, rows: np.ndarray) -> None:
+def _score_silhouette(sheet: _Sheet, pairs: Pairs, clusters: np.ndarray, rows: np.ndarray) -> None:
     if len(np.unique(clusters)) < 2:
         sheet.notes.append("there is only one cluster, so that there is no silhouette")
         return
-    sheet.enter("silhouette", metrics.silhouette(embedding, clusters, rows), len(rows))
+    sheet.enter("silhouette", pairs.silhouette(clusters, rows), len(rows))
 
 
 def _score_map(
@@ -262,8 +264,7 @@ def clipped(n: int) -> int:
     return min(NEIGHBORS, (n - 1) // 2)
 
 
-def _score_kl(sheet: _Sheet, lists: NeighborLists, embedding: np.ndarray, perplexity: float) -> None:
-    n = len(embedding)
+def _score_kl(sheet: _Sheet, pairs: Pairs, lists: NeighborLists, n: int, perplexity: float) -> None:
     if n > EXACT_ROWS:
         sheet.notes.append(
             f"beyond {EXACT_ROWS:,} rows KL is not measured, and scikit-learn finds the neighbours "
@@ -273,5 +274,4 @@ def _score_kl(sheet: _Sheet, lists: NeighborLists, embedding: np.ndarray, perple
     k = TSNE(perplexity=perplexity).n_neighbors()
     if k >= n:
         sheet.notes.append(f"KL is over the {n - 1} neighbours that there are, not {k}")
-    P = metrics.joint_probabilities(lists.indices[:, :k], lists.distances[:, :k], perplexity)
-    sheet.enter("kl", metrics.kl_divergence(P, embedding), n)
+    sheet.enter("kl", pairs.kl(lists, k, perplexity), n)

@@ -24,6 +24,7 @@ LAYERS = (
     ("store",),
     ("record",),
     ("compare", "placing", "render", "scoring"),
+    ("pairs",),
     ("machine", "neighbors", "recipe"),
     ("engines",),
     ("preprocess",),
@@ -43,6 +44,7 @@ INSIDE_ENGINES = {
     ("machine", "engines.probe"),
     ("doctor", "engines.tried"),
     ("render", "engines.failure"),
+    ("pairs", "engines.quality"),
     *(("placing", f"engines.mesh.{name}") for name in ("affinities", "index", "place", "project")),
 }
 """Who reaches past the table of engines: the record says which GPU there is, doctor tries it anew, one that fails in

@@ -260,7 +260,7 @@ def add_engine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def add(name: str, **functions: Any) -> None:
         module = ModuleType(f"gpu_pipeline.engines.{name}")
         module.__dict__.update(DEVICE="gpu", check=lambda: None, put=np.array, get=np.asarray, sync=lambda: None)
-        module.__dict__.update(functions)
+        module.__dict__.update(arrays=lambda: np, **functions)
         monkeypatch.setitem(sys.modules, module.__name__, module)
         monkeypatch.setitem(engines.ENGINES, "tsne", (name, "scikit_learn"))
         monkeypatch.setattr(engines, "NAMES", (name, *engines.NAMES))
@@ -326,6 +326,7 @@ def test_arrays_stay_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, methods in (("left", ("pca", "kmeans", "neighbors")), ("right", ("tsne",))):
         module = ModuleType(f"gpu_pipeline.engines.{name}")
         module.__dict__.update(DEVICE="gpu", check=lambda: None, put=put, get=get, sync=lambda: None)
+        module.__dict__.update(arrays=lambda: np)
         module.__dict__.update({method: knows(method) for method in methods})
         monkeypatch.setitem(sys.modules, module.__name__, module)
         for method in methods:
@@ -337,7 +338,9 @@ def test_arrays_stay_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     # The mean and axes for new rows; features, map, clusters; and the judge's neighbours.
     assert gets == [(8,), (8, 5), (N, 5), (N, 2), (N,), [(N, 30), (N, 30)]]
     assert type(result.features) is np.ndarray
-    np.testing.assert_array_equal(result.embedding, run(make(VALUES), clouds()).embedding)
+    by_cpu = run(make(VALUES), clouds())
+    np.testing.assert_array_equal(result.embedding, by_cpu.embedding)
+    assert result.scores.values == pytest.approx(by_cpu.scores.values)
 
 
 def test_a_gpu_that_cannot_draw_leaves_it_to_the_cpu(

@@ -6,6 +6,7 @@ An engine is a module with
 - `check()`: returns None, or raises `Unavailable` with the reason;
 - `put(X)`, `get(X)`, `sync()`: a NumPy array to the engine's own kind of array and back, and a
   barrier after which all work is done;
+- on a GPU `arrays()`: the module, like NumPy, whose arrays these are;
 - one function for each method that it knows, `method(X, settings, seed, report) -> Output`, which
   may raise `Unsupported` (does not know this setting) or `EngineFailed` (broke in the middle).
 

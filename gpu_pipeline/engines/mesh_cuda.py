@@ -17,9 +17,9 @@ from ..errors import Unavailable
 from . import Output, Report, probe, silent, tried
 from .failure import guarded
 from .mesh import gpu_neighbors, gpu_pca, gpu_tsne
-from .rapids import NEEDS, get, sync
+from .rapids import NEEDS, arrays, get, sync
 
-__all__ = ["DEVICE", "check", "compile", "get", "neighbors", "pca", "put", "sync", "try_out", "tsne"]
+__all__ = ["DEVICE", "arrays", "check", "compile", "get", "neighbors", "pca", "put", "sync", "try_out", "tsne"]
 
 DEVICE = "gpu"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 from importlib import metadata
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,14 @@ def try_out() -> str:
     kmeans(X, methods.KMeans(n_clusters=2, n_init=1), 0, silent)
     sync()
     return str(cuml.__version__)
+
+
+def arrays() -> ModuleType:
+    """CuPy, whose arrays these are."""
+    import cupy
+
+    module: ModuleType = cupy
+    return module
 
 
 @guarded("the copy to the GPU")
