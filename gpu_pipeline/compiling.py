@@ -28,12 +28,23 @@ def kernel(function: Callable[..., Any]) -> Any:
     return compiled
 
 
+_INSIDE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "fastmath": {"reassoc", "contract"}}
+
+
 def part(function: Callable[..., Any]) -> Any:
-    """Compile a function that only kernels call: nothing is made for calls from Python.
+    """Compile a function into the kernels that call it: nothing is made for calls from Python.
 
     Sums may be reordered, so that they are done in registers side by side; nothing else of fast arithmetic is allowed.
+    Were it called, the call would lead to the copy of whichever kernel was loaded first, which may do sums in another
+    order: then a kernel that was just compiled and the same from the disk would not agree to the last digit.
     """
-    return njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, fastmath={"reassoc", "contract"})(function)
+    return njit(forceinline=True, **_INSIDE)(function)
+
+
+def routine(function: Callable[..., Any]) -> Any:
+    """The same, but called: for a function that is too large to be in each kernel, and has no sums in loops."""
+    # Said, as numba hands the option down from who calls.
+    return njit(forceinline=False, **_INSIDE)(function)
 
 
 class _Cache(FunctionCache):  # type: ignore[misc]

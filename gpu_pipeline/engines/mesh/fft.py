@@ -27,7 +27,7 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.extending import intrinsic
 
-from ...compiling import part
+from ...compiling import part, routine
 from .simd import LANES, load, splat, splat_value, store, transpose
 
 
@@ -159,7 +159,7 @@ def _butterfly(radix: int) -> Any:
 _butterfly2, _butterfly3, _butterfly4, _butterfly5, _butterfly8 = (_butterfly(radix) for radix in (2, 3, 4, 5, 8))
 
 
-@part
+@routine
 def fft(buf, ar, ai, br, bi, n, factors, roots):  # type: ignore[no-untyped-def]
     """Transform of the tile at offsets `ar`, `ai` of the flat buffer, with `br`, `bi` as scratch; exchanging real and
     imaginary offsets gives the inverse, not divided by n. True if the result is at `br`, `bi`, False if it is where
