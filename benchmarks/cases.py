@@ -42,7 +42,7 @@ class Case:
         "tsne", "umap", "pca", "kmeans", "draw" or "pipeline".
     data, n
         Which rows: "mnist" (a sample without replacement, seed 42), "digits" (the first n, of any number) or
-        "blobs" (a made-up map).
+        "blobs" or "narrow" (made-up maps; of the second all points fall into few pixels).
     engines
         Who does it, `name` or `name@device`, in the order of the first repeat; the others rotate.
     settings
@@ -143,6 +143,7 @@ CASES = (
         {"n_clusters": 10, "n_init": 3, "max_iter": 50, "tol": 0.0}, "map",
     ),
     *(Case(f"draw-{n}", "draw", "blobs", n, DRAW_ENGINES) for n in (70_000, 1_000_000, 10_000_000, 100_000_000)),
+    Case("draw-narrow-10000000", "draw", "narrow", 10_000_000, DRAW_ENGINES),
     Case("pipeline-mnist-5000", "pipeline", "mnist", 5_000, (*PIPELINE_ENGINES, "scikit_learn"), once=SLOW[:1]),
     Case("pipeline-mnist-70000", "pipeline", "mnist", 70_000, PIPELINE_ENGINES),
 )  # fmt: skip

@@ -84,15 +84,16 @@ def _map(data: str, n: int, draft: Path) -> None:
     np.save(draft, embedding)
 
 
-def _points(_: str, n: int, draft: Path) -> None:
+def _points(data: str, n: int, draft: Path) -> None:
     """Ten classes of five blobs each, (2, n) float32, so that x and y lie together."""
+    width = np.float32(0.01 if data == "narrow" else 1.5)
     random = np.random.default_rng(0)
     centres = random.normal(0, 10, (2, 50)).astype(np.float32)
     points = np.lib.format.open_memmap(draft, "w+", np.float32, (2, n))
     for start in range(0, n, BLOCK):
         here = slice(start, min(start + BLOCK, n))
         blobs = _blobs(start, n)
-        points[:, here] = centres[:, blobs] + np.float32(1.5) * random.standard_normal((2, len(blobs)), np.float32)
+        points[:, here] = centres[:, blobs] + width * random.standard_normal((2, len(blobs)), np.float32)
     points.flush()
 
 

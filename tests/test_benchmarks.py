@@ -300,6 +300,10 @@ def test_inputs_are_the_same_for_all() -> None:
     assert (points.shape, points.dtype) == ((2, 2_500), np.float32)
     centres = np.array([points[:, classes == c].mean(axis=1) for c in range(10)])
     assert np.linalg.norm(centres[:, None] - centres, axis=2)[~np.eye(10, dtype=bool)].min() > 0.5
+    wide, narrow = (
+        len(np.unique(np.floor(inputs.load("points", data, 2_500) * 10), axis=1).T) for data in ("blobs", "narrow")
+    )
+    assert narrow < 200 < 2_000 < wide
 
 
 def test_every_case_is_sound() -> None:

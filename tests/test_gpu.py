@@ -10,12 +10,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import no_gpu, usable
+from conftest import Call, no_gpu, usable
 from sklearn import decomposition
 from sklearn.cluster import KMeans as ReferenceKMeans
 from sklearn.datasets import load_digits
@@ -404,6 +405,58 @@ def test_a_whole_run(engine: ModuleType) -> None:
     assert accuracy is not None
     assert accuracy > 0.9
     assert result.record.machine["gpu"]["name"]
+
+
+HOG = """
+import sys
+from cupy.cuda import runtime
+size = 2**32
+while size >= 2**20:
+    try:
+        runtime.malloc(size)
+    except runtime.CUDARuntimeError:
+        size //= 2
+print(runtime.memGetInfo()[0], flush=True)
+sys.stdin.read()
+"""
+"""Takes all memory of the GPU to the last mebibytes, and holds it until its input ends."""
+
+
+def test_auto_goes_on_where_another_process_holds_the_memory(tmp_path: Path) -> None:
+    """Its own process has nothing on the GPU yet, and no room for as much as a beginning."""
+    from gpu_pipeline import open_run
+
+    usable("mesh_cuda")
+    pipe = subprocess.PIPE
+    asked = ["--data", "digits", "--sample", "1000", "--iterations", "250", "--out", str(tmp_path)]
+    with subprocess.Popen([sys.executable, "-c", HOG], stdin=pipe, stdout=pipe, text=True) as hog:
+        assert hog.stdout is not None
+        assert int(hog.stdout.readline()) < 2**28
+        command = [sys.executable, "-m", "gpu_pipeline", "run", *asked]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+        assert hog.poll() is None
+        hog.communicate()
+    assert done.returncode == 0, done.stderr
+    (made,) = tmp_path.iterdir()
+    record = open_run(made).record
+    assert record.engines["embed"] in ("mesh", "scikit_learn")
+    assert "mesh_cuda" in record.skipped, record
+
+
+def test_landmarks_are_embedded_on_the_gpu(tmp_path: Path, call: Call) -> None:
+    """By the process that was called, while those of Dask place the other rows."""
+    from gpu_pipeline import open_run
+    from gpu_pipeline.datasets.making import make_digits
+
+    usable("mesh_cuda")
+    make_digits(tmp_path / "few.parquet", 3000, partition=512)
+    out = tmp_path / "runs"
+    ended = call("run", "--data", tmp_path / "few.parquet", "--out", out, "--landmarks", 1000, "--iterations", 250)
+    assert ended.code == 0, ended
+    (made,) = out.iterdir()
+    run = open_run(made)
+    assert (run.record.engines["embed"], len(run.embedding)) == ("mesh_cuda", 3000)
+    assert run.landmarks().record.engines["embed"] == "mesh_cuda"
 
 
 def test_auto_takes_the_gpu(engine: ModuleType) -> None:
