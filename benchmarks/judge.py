@@ -98,7 +98,7 @@ class Judge:
         """Exact neighbours of all rows, which scikit-learn finds and the cache keeps; beyond 100,000 of the queries."""
         if len(self.features) <= EXACT_ROWS:
             return neighbor_lists(self.features, MANY, engine="scikit_learn")
-        return neighbors_of(self.features, self.queries, MANY)
+        return neighbors_of(self.features, self.queries, MANY, engine="scikit_learn")
 
     def kl(self, embedding: np.ndarray, perplexity: float) -> float | None:
         """KL divergence from the affinities of exact neighbours; None beyond 100,000 rows."""

@@ -8,7 +8,7 @@ import io
 import os
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .datasets import cache_dir
-from .engines import engine_name, first_able, silent
+from .engines import engine_name, first_able, quality, silent
 from .errors import InputError
 from .methods import Neighbors
 from .nearness import not_self
@@ -102,14 +102,32 @@ def neighbor_lists(
     return NeighborLists(indices, distances, name, skipped)
 
 
-def neighbors_of(X: np.ndarray, rows: np.ndarray, k: int) -> NeighborLists:
-    """The exact k nearest among all rows of X for m of them, by scikit-learn: lists of (m, k).
+def neighbors_of(
+    X: np.ndarray, rows: np.ndarray, k: int, *, engine: str = "auto", held: Mapping[str, Any] = MappingProxyType({})
+) -> NeighborLists:
+    """The exact k nearest among all rows of X for m of them: lists of (m, k).
 
-    For samples of very many rows, whose whole lists would take too long.
+    For samples of very many rows, whose whole lists would take too long. Where the engine is one of the CPU,
+    scikit-learn finds them. Parameters and errors are those of `neighbor_lists`.
     """
+    X = np.ascontiguousarray(X, dtype=np.float32)
+
+    def attempt(module: ModuleType) -> NeighborLists:
+        name = engine_name(module)
+        if module.DEVICE == "cpu":
+            return _by_scikit_learn(X, rows, k)
+        there = held.get(name)
+        lists = quality.nearest(module.put(X) if there is None else there, rows, k, module.arrays())
+        return NeighborLists(*lists, name)
+
+    skipped: dict[str, str] = {}
+    lists = first_able("neighbors", engine, attempt, skipped.setdefault)[1]
+    return replace(lists, skipped=skipped)
+
+
+def _by_scikit_learn(X: np.ndarray, rows: np.ndarray, k: int) -> NeighborLists:
     from sklearn.neighbors import NearestNeighbors
 
-    X = np.ascontiguousarray(X, dtype=np.float32)
     model = NearestNeighbors(algorithm="brute", n_jobs=-1).fit(X)
     distances, indices = model.kneighbors(X[rows], n_neighbors=k + 1)
     others = not_self(indices, rows)

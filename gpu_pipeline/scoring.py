@@ -159,7 +159,7 @@ def score(
         lists = neighbor_lists(features, min(wanted, n - 1), engine=engine, seed=seed, held=held)
         listed = np.arange(n)
     else:
-        lists = neighbors_of(features, rows, NEIGHBORS)
+        lists = neighbors_of(features, rows, NEIGHBORS, engine=engine, held=held)
         listed = rows
     done("neighbors")
     recall = np.full(n, np.nan, dtype=np.float32)
@@ -266,10 +266,8 @@ def clipped(n: int) -> int:
 
 def _score_kl(sheet: _Sheet, pairs: Pairs, lists: NeighborLists, n: int, perplexity: float) -> None:
     if n > EXACT_ROWS:
-        sheet.notes.append(
-            f"beyond {EXACT_ROWS:,} rows KL is not measured, and scikit-learn finds the neighbours "
-            f"of only {len(lists.indices):,} rows"
-        )
+        some = f"{len(lists.indices):,} rows"
+        sheet.notes.append(f"beyond {EXACT_ROWS:,} rows KL is not measured, and neighbours are found of only {some}")
         return
     k = TSNE(perplexity=perplexity).n_neighbors()
     if k >= n:

@@ -44,6 +44,7 @@ INSIDE_ENGINES = {
     ("machine", "engines.probe"),
     ("doctor", "engines.tried"),
     ("render", "engines.failure"),
+    ("neighbors", "engines.quality"),
     ("pairs", "engines.quality"),
     *(("placing", f"engines.mesh.{name}") for name in ("affinities", "index", "place", "project")),
 }

@@ -6,6 +6,7 @@ The array algebra runs on NumPy everywhere and (`pytest -m gpu`) on CuPy.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -15,8 +16,9 @@ from conftest import usable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpu_pipeline import metrics
+from gpu_pipeline import engines, metrics, scoring
 from gpu_pipeline.engines import load, quality
+from gpu_pipeline.errors import EngineFailed
 from gpu_pipeline.neighbors import NeighborLists, neighbor_lists
 from gpu_pipeline.pairs import Pairs
 from gpu_pipeline.scoring import score
@@ -93,6 +95,21 @@ def test_each_score_is_that_of_metrics(data: Any, xp: ModuleType) -> None:
         agree(xp, X, Y, clusters, rows)
 
 
+@pytest.mark.usefixtures("few_at_a_time")
+@pytest.mark.parametrize("data", DATA)
+def test_neighbours_of_some_rows_are_the_nearest(data: Any, xp: ModuleType) -> None:
+    X = data()[0]
+    rows = np.random.default_rng(2).permutation(len(X))[: len(X) // 3]
+    everyone = np.linalg.norm(X[rows, None].astype(np.float64) - X, axis=2)
+    everyone[np.arange(len(rows)), rows] = np.inf
+    indices, distances = quality.nearest(xp.asarray(X), rows, K, xp)
+    assert indices.dtype == np.int32
+    assert distances.dtype == np.float32
+    assert all(len(set(line)) == K for line in indices)
+    np.testing.assert_allclose(distances, np.sort(everyone, axis=1)[:, :K], rtol=1e-6)
+    np.testing.assert_allclose(np.take_along_axis(everyone, indices, axis=1), distances, rtol=1e-6)
+
+
 @settings(max_examples=400, deadline=None)
 @given(st.integers(32, 120), st.integers(1, 5), st.integers(1, 6), st.integers(2, 9), st.integers(0, 2**32 - 1))
 def test_of_any_rows(n: int, columns: int, values: int, clusters: int, seed: int) -> None:
@@ -121,27 +138,49 @@ class Full:
 
 
 @pytest.fixture
-def full(monkeypatch: pytest.MonkeyPatch) -> Full:
-    """The engine `full`, which finds neighbours on a GPU where nothing more has room, as none can be had at will."""
-    there = Full()
-    module = ModuleType("gpu_pipeline.engines.full")
-    module.__dict__.update(DEVICE="gpu", check=lambda: None, put=np.array, get=lambda X: X, sync=lambda: None)
-    module.__dict__.update(arrays=lambda: there, neighbors=load("scikit_learn").neighbors)
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr("gpu_pipeline.engines.NAMES", ("full", "scikit_learn"))
-    monkeypatch.setitem(sys.modules["gpu_pipeline.engines"].ENGINES, "neighbors", ("full", "scikit_learn"))
-    return there
+def gpu_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
+    """Put the engine `made_up` first: neighbours on what calls itself a GPU, with the arrays of a module."""
+
+    def put(arrays: Any) -> None:
+        module = ModuleType("gpu_pipeline.engines.made_up")
+        module.__dict__.update(DEVICE="gpu", check=lambda: None, put=np.array, get=lambda X: X, sync=lambda: None)
+        module.__dict__.update(arrays=lambda: arrays, neighbors=load("scikit_learn").neighbors)
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        monkeypatch.setattr(engines, "NAMES", ("made_up", *engines.NAMES))
+        monkeypatch.setitem(engines.ENGINES, "neighbors", ("made_up", "scikit_learn"))
+
+    return put
 
 
-def test_where_the_gpu_fails_the_processors_go_on_and_say_so(full: Full) -> None:
+def test_where_the_gpu_fails_the_processors_go_on_and_say_so(gpu_of: Callable[[Any], None]) -> None:
+    """As none that is full can be had at will."""
+    full = Full()
+    gpu_of(full)
     X, Y, clusters = clouds(300)
     expected = score(X, Y, clusters, clusters, engine="scikit_learn")
-    got = score(X, Y, clusters, clusters, engine="full")
+    got = score(X, Y, clusters, clusters, engine="made_up")
     assert got.values == expected.values
-    assert (got.engine, expected.notes) == ("full", ())
+    assert (got.engine, expected.notes) == ("made_up", ())
     (note,) = got.notes
     assert note.startswith("scores were taken on the CPU: memory ran out in the silhouette of 300 x 2 values (out of")
     assert full.asked == 1  # and not again for each score
+
+
+def test_of_very_many_rows_too(gpu_of: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scoring, "EXACT_ROWS", 500)
+    X, Y, clusters = clouds(700)
+    expected = score(X, Y, clusters, clusters, engine="scikit_learn", queries=100)
+    gpu_of(np)
+    got = score(X, Y, clusters, clusters, queries=100)
+    assert (got.engine, got.skipped, got.notes) == ("made_up", {}, expected.notes)
+    assert got.values == pytest.approx(expected.values)
+    gpu_of(Full())
+    fallen = score(X, Y, clusters, clusters, queries=100)
+    assert fallen.values == expected.values
+    assert fallen.engine == "scikit_learn"
+    assert fallen.skipped["made_up"].startswith("memory ran out in the neighbours of some rows of 700 x 8 values")
+    with pytest.raises(EngineFailed, match="made_up: memory ran out in the neighbours of some rows"):
+        score(X, Y, clusters, clusters, engine="made_up", queries=100)
 
 
 def test_a_cpu_engine_is_asked_for_no_arrays() -> None:
@@ -154,11 +193,14 @@ def test_a_cpu_engine_is_asked_for_no_arrays() -> None:
 
 
 @pytest.mark.gpu
+@pytest.mark.parametrize("few", [False, True])
 @pytest.mark.parametrize("name", ["mesh_cuda", "rapids"])
-def test_a_gpu_scores_what_it_made(name: str) -> None:
+def test_a_gpu_scores_what_it_made(name: str, few: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     usable(name)
     X, Y, clusters = clouds(2000)
+    if few:  # of very many rows, as if there were
+        monkeypatch.setattr(scoring, "EXACT_ROWS", 1000)
     expected = score(X, Y, clusters, clusters, engine="scikit_learn")
     got = score(X, Y, clusters, clusters, engine=name)
-    assert (got.engine, got.notes) == (name, ())
+    assert (got.engine, got.notes) == (name, expected.notes)
     assert got.values == pytest.approx(expected.values, rel=1e-5)  # The lists' distances are in float32.

@@ -42,7 +42,37 @@ def trustworthiness(X: Any, embedding: np.ndarray, k: int, queries: np.ndarray, 
     limits = xp.stack([((X[other] - centre - Q) ** 2).sum(axis=1) for other in others.T], axis=1)
     limits -= rounding * (Q**2).sum(axis=1, keepdims=True)
     ranks = xp.ones(limits.shape, dtype=np.int64)
-    for held in slices(n, max(1, _NUMBERS // max(columns, 256))):
+    for _, part, away in _from_others(xp, X, centre, Q, rows, rounding):
+        for column, limit in enumerate(limits[part].T):
+            ranks[part, column] += xp.count_nonzero(away < limit[:, None], axis=1)
+    return metrics.trust(_host(ranks), n)
+
+
+@guarded("the neighbours of some rows")
+def nearest(X: Any, queries: np.ndarray, k: int, xp: Any) -> tuple[np.ndarray, np.ndarray]:
+    """`neighbors.neighbors_of` in the arrays of `xp`, of which X is one: indices and distances in NumPy's."""
+    centre, rows = means(xp, X), xp.asarray(queries)
+    Q = X[rows] - centre
+    found, squares = xp.zeros((len(Q), k), np.int64), xp.full((len(Q), k), np.inf)
+    for held, part, away in _from_others(xp, X, centre, Q, rows):
+        at, near = _least(xp, away, k)
+        at, near = xp.concatenate([found[part], at + held.start], axis=1), xp.concatenate([squares[part], near], axis=1)
+        found[part], squares[part] = _sorted(xp, at, near, k)
+    # Once more from differences, which are exact for copies.
+    squares = xp.stack([((X[other] - centre - Q) ** 2).sum(axis=1) for other in found.T], axis=1)
+    found, squares = _sorted(xp, found, squares, k)
+    return _host(found).astype(np.int32), np.sqrt(_host(squares)).astype(np.float32)
+
+
+def _from_others(
+    xp: Any, X: Any, centre: Any, Q: Any, rows: Any, rounding: float = 1.0
+) -> Iterator[tuple[slice, slice, Any]]:
+    """For tiles of some rows of X and some queries, the squared distances less those of the queries from the centre.
+
+    Q are the queries less the centre, of `rows` of X; of itself a query is infinitely far. `rounding` multiplies the
+    squares of the rows, see `product_rounding`.
+    """
+    for held in slices(len(X), max(1, _NUMBERS // max(X.shape[1], 256))):
         B = X[held] - centre
         squares = rounding * (B**2).sum(axis=1)
         for part in slices(len(Q), max(1, _NUMBERS // len(B))):
@@ -51,9 +81,24 @@ def trustworthiness(X: Any, embedding: np.ndarray, k: int, queries: np.ndarray, 
             own = rows[part] - held.start
             here = xp.flatnonzero((own >= 0) & (own < len(B)))
             away[here, own[here]] = np.inf
-            for column, limit in enumerate(limits[part].T):
-                ranks[part, column] += xp.count_nonzero(away < limit[:, None], axis=1)
-    return metrics.trust(_host(ranks), n)
+            yield held, part, away
+
+
+def _least(xp: Any, values: Any, k: int) -> tuple[Any, Any]:
+    """The k least of each line, in order, which are overwritten by infinity: where they were and what, (lines, k)."""
+    lines = xp.arange(len(values))
+    at, least = xp.empty((len(values), k), np.int64), xp.empty((len(values), k))
+    for column in range(k):
+        at[:, column] = where = values.argmin(axis=1)
+        least[:, column] = values[lines, where]
+        values[lines, where] = np.inf
+    return at, least
+
+
+def _sorted(xp: Any, names: Any, values: Any, k: int) -> tuple[Any, Any]:
+    """The k least values of each line, in order, and their names."""
+    lines, order = xp.arange(len(values))[:, None], xp.argsort(values, axis=1)[:, :k]
+    return names[lines, order], values[lines, order]
 
 
 @guarded("the KL divergence")
