@@ -6,7 +6,7 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple, NoReturn
@@ -57,10 +57,13 @@ def mnist_dir() -> Path:
     return Path(str(folder))
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the tests out of the user's cache."""
-    monkeypatch.setenv("GPU_PIPELINE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the tests out of the user's cache, and what other versions left there out of the tests: the fixtures of a
+    session too, which begin before those of a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GPU_PIPELINE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        yield
 
 
 class Ended(NamedTuple):
