@@ -91,8 +91,7 @@ def neighbor_lists(
     def attempt(module: ModuleType) -> tuple[np.ndarray, np.ndarray]:
         lists = None if key is None else _read(f"{key}-{engine_name(module)}", k)
         if lists is None:
-            there = held.get(engine_name(module))
-            lists = _search(module, module.put(X) if there is None else there, k, seed)
+            lists = _search(module, _there(module, X, held), k, seed)
             if key is not None:
                 _write(f"{key}-{engine_name(module)}", *lists)
         return lists
@@ -113,12 +112,9 @@ def neighbors_of(
     X = np.ascontiguousarray(X, dtype=np.float32)
 
     def attempt(module: ModuleType) -> NeighborLists:
-        name = engine_name(module)
         if module.DEVICE == "cpu":
             return _by_scikit_learn(X, rows, k)
-        there = held.get(name)
-        lists = quality.nearest(module.put(X) if there is None else there, rows, k, module.arrays())
-        return NeighborLists(*lists, name)
+        return NeighborLists(*quality.nearest(_there(module, X, held), rows, k, module.arrays()), engine_name(module))
 
     skipped: dict[str, str] = {}
     lists = first_able("neighbors", engine, attempt, skipped.setdefault)[1]
@@ -137,6 +133,12 @@ def _by_scikit_learn(X: np.ndarray, rows: np.ndarray, k: int) -> NeighborLists:
         distances[others].reshape(shape).astype(np.float32),
         "scikit_learn",
     )
+
+
+def _there(engine: ModuleType, X: np.ndarray, held: Mapping[str, Any]) -> Any:
+    """The rows where the engine works: as it holds them already, or put there now."""
+    rows = held.get(engine_name(engine))
+    return engine.put(X) if rows is None else rows
 
 
 def _search(engine: ModuleType, X: Any, k: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
