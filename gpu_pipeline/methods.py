@@ -18,6 +18,10 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    def is_light(self, rows: int, columns: int) -> bool:
+        """Whether the processors are done before cuML is imported; docs/engines.md has the figures."""
+        return False
+
 
 class PCA(Settings):
     """Principal component analysis.
@@ -171,6 +175,10 @@ class KMeans(Settings):
     n_init: Annotated[int, Field(ge=1)] = 10
     max_iter: Annotated[int, Field(ge=1)] = 300
     tol: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1e-4
+
+    def is_light(self, rows: int, columns: int) -> bool:
+        # Without columns too a distance is as dear as with a dozen.
+        return rows * self.n_clusters * self.n_init * (columns + 12) <= 5 * 10**8
 
 
 class Neighbors(Settings):

@@ -16,7 +16,7 @@ import pandas as pd
 from . import datasets
 from .datasets import Dataset
 from .datasets.labels import as_column
-from .engines import Output, Progress, candidates, engine_name, first_able, load
+from .engines import SLOW_STARTERS, Output, Progress, candidates, engine_name, first_able, load
 from .errors import EngineFailed, InputError, Unavailable
 from .machine import facts
 from .methods import PCA, TSNE, UMAP, Settings
@@ -285,7 +285,9 @@ def _engine_step(step: str, settings: Settings, X: _Held, recipe: Recipe, journa
         kept = {name: np.asarray(engine.get(array)) for name, array in output.keep.items()}
         return replace(output, array=_Held(output.array, engine, kept))
 
-    name, output = first_able(method, recipe.engine_of(step), attempt, journal.skip)
+    started = X.engine is not None and engine_name(X.engine) in SLOW_STARTERS
+    light = settings.is_light(*X.array.shape) and not started
+    name, output = first_able(method, recipe.engine_of(step), attempt, journal.skip, light=light)
     journal.engines[step] = name
     journal.facts[step] = dict(output.facts)
     for sentence in output.notes:

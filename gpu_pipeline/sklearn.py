@@ -197,5 +197,6 @@ def _apply(estimator: Any, method: str, X: np.ndarray, settings: methods.Setting
         kept = {name: engine.get(array) for name, array in output.keep.items()}
         return replace(output, array=engine.get(output.array), keep=kept)
 
-    estimator.engine_, output = first_able(method, estimator.engine, attempt, estimator.skipped_.setdefault)
+    skip, light = estimator.skipped_.setdefault, settings.is_light(*X.shape)
+    estimator.engine_, output = first_able(method, estimator.engine, attempt, skip, light=light)
     return output, seed

@@ -281,6 +281,9 @@ def test_names_that_no_engine_has() -> None:
     with pytest.raises(Unavailable, match=r"umap_learn does not do kmeans: choose .*scikit_learn"):
         candidates("kmeans", "umap_learn")
     assert candidates("kmeans", "auto") == ENGINES["kmeans"]
+    assert candidates("kmeans", "auto", light=True) == ("scikit_learn", "rapids")
+    assert candidates("tsne", "auto", light=True) == ("mesh_cuda", "mesh", "scikit_learn", "rapids")
+    assert candidates("kmeans", "rapids", light=True) == ("rapids",)
     assert candidates("kmeans", "scikit_learn") == ("scikit_learn",)
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from gpu_pipeline import InputError, KMeans, Recipe, Run, draw, engines, load, open_run, run
+from gpu_pipeline import PCA, TSNE, UMAP, InputError, KMeans, Recipe, Run, draw, engines, load, open_run, pipeline, run
 from gpu_pipeline.datasets import Dataset
 from gpu_pipeline.engines import Progress, scikit_learn
 from gpu_pipeline.errors import EngineFailed, Unavailable, Unsupported
@@ -298,6 +298,34 @@ def test_an_engine_that_is_not_there_is_passed_over_only_by_auto(add_engine: Cal
     assert (result.record.engines["embed"], result.record.skipped["absent"]) == ("scikit_learn", "no device")
     with pytest.raises(Unavailable, match="no device"):
         run(make({**VALUES, "engine": "absent"}), clouds())
+
+
+@pytest.mark.parametrize("started", [False, True])
+def test_no_engine_is_imported_for_what_is_done_sooner_without(started: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless it made the map, so that it has been imported already."""
+    asked = []
+    module = ModuleType("gpu_pipeline.engines.slow")
+    module.__dict__.update(DEVICE="gpu", check=lambda: asked.append("check"), put=np.array, get=np.array)
+    module.__dict__.update(sync=lambda: None, arrays=lambda: np, kmeans=scikit_learn.kmeans, tsne=scikit_learn.tsne)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(engines, "NAMES", ("slow", *engines.NAMES))
+    for holder in (engines, pipeline):
+        monkeypatch.setattr(holder, "SLOW_STARTERS", ("slow",))
+    monkeypatch.setitem(engines.ENGINES, "kmeans", ("slow", "scikit_learn"))
+    monkeypatch.setitem(engines.ENGINES, "tsne", ("slow", "scikit_learn") if started else ("scikit_learn",))
+    by_auto = run(make({**VALUES, "engine": "auto", "engines": {"score": "scikit_learn"}}), clouds())
+    assert by_auto.record.engines["cluster"] == ("slow" if started else "scikit_learn")
+    assert bool(asked) == started
+    assert "slow" not in by_auto.record.skipped
+
+
+def test_only_k_means_with_little_to_do_is_light() -> None:
+    assert KMeans(n_clusters=10, n_init=10).is_light(70_000, 50)
+    assert KMeans(n_clusters=10, n_init=10).is_light(100_000, 38)
+    assert not KMeans(n_clusters=10, n_init=10).is_light(100_000, 39)
+    assert not KMeans(n_clusters=10, n_init=11).is_light(100_000, 38)
+    assert not KMeans(n_clusters=11, n_init=10).is_light(100_000, 38)
+    assert not any(settings.is_light(3, 2) for settings in (PCA(), TSNE(), UMAP()))
 
 
 def test_arrays_stay_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:

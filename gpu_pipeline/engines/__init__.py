@@ -42,6 +42,9 @@ ENGINES: dict[str, tuple[str, ...]] = {
 EXACT_COLUMNS = 2_000
 """Columns up to which engines take principal axes from the covariance; its cost grows with their square and cube."""
 
+SLOW_STARTERS = ("rapids",)
+"""Engines that take seconds to import, in each process anew: "auto" takes them last for what is done sooner without."""
+
 NAMES = tuple(dict.fromkeys(name for names in ENGINES.values() for name in names))
 
 
@@ -124,8 +127,17 @@ def engine_name(module: ModuleType) -> str:
     return module.__name__.rpartition(".")[2]
 
 
-def candidates(method: str, name: str = "auto") -> tuple[str, ...]:
+def candidates(method: str, name: str = "auto", *, light: bool = False) -> tuple[str, ...]:
     """Names of the engines to try for a method, best first.
+
+    Parameters
+    ----------
+    method
+        The method that the engine has to know.
+    name
+        An engine's name, or "auto" for all that know the method.
+    light
+        That there is so little to do that engines which are slow to start come last; see `Settings.is_light`.
 
     Raises
     ------
@@ -136,7 +148,7 @@ def candidates(method: str, name: str = "auto") -> tuple[str, ...]:
     """
     known = ENGINES[method]
     if name == "auto":
-        return known
+        return tuple(sorted(known, key=SLOW_STARTERS.__contains__)) if light else known
     if name not in NAMES:
         raise unknown_name("engine", name, ("auto", *NAMES))
     if name not in known:
@@ -145,7 +157,12 @@ def candidates(method: str, name: str = "auto") -> tuple[str, ...]:
 
 
 def first_able(
-    method: str, asked: str, action: Callable[[ModuleType], T], skip: Callable[[str, str], object]
+    method: str,
+    asked: str,
+    action: Callable[[ModuleType], T],
+    skip: Callable[[str, str], object],
+    *,
+    light: bool = False,
 ) -> tuple[str, T]:
     """Do something with the best engine that can.
 
@@ -160,6 +177,8 @@ def first_able(
         Called with the engine's module.
     skip
         Told the name of each engine that was passed over, and why.
+    light
+        As of `candidates`.
 
     Returns
     -------
@@ -173,7 +192,7 @@ def first_able(
         From the named engine; `Unavailable` if "auto" finds none that can.
     """
     reasons = []
-    for name in candidates(method, asked):
+    for name in candidates(method, asked, light=light):
         try:
             return name, action(load(name))
         except (Unavailable, Unsupported, EngineFailed) as reason:
