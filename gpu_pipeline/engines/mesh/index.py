@@ -167,7 +167,7 @@ def _scan_clusters(queries, names, probes, panels, X, indices, squares):  # type
 
     A row of `indices` begins with -1 if it found fewer than are wanted.
     """
-    values, norms, places, starts, centers, radii = panels
+    values, norms, places, starts, centers, radii, _ = panels
     n, columns, k, width = queries.shape[0], X.shape[1], indices.shape[1], PANELS * LANES
     room = 2 * k + 2 * width
     best, ids = np.empty((n, room), np.float32), np.empty((n, room), np.int32)

@@ -7,6 +7,8 @@ its sums (Higham 2002, section 3.1, doi:10.1137/1.9780898718027); what may be am
 says is kept, and distances from differences have the last word. Margins of less than `TIE` of the key do not count.
 
 A query is shown what any of the eight asks for, in an order that depends on all of them; `index` has no such groups.
+Two panels at a time are points between two distances from their cluster's centre: they are passed over where, by the
+triangle inequality, all are further from each of the eight than its worst neighbour so far.
 """
 
 from __future__ import annotations
@@ -23,6 +25,9 @@ from .tiles import PANELS, QUERIES, below, lowest, products
 _EMPTY, LIMIT = np.float32(3.3e38), np.float32(3e38)  # Not infinite: LLVM is told that nothing is.
 _ROUNDING = np.float32(2.0**-24)
 
+TEAM = 16
+"""Groups of queries that look at a cluster one after the other, while its points are in the processor's cache."""
+
 TIE = np.float32(1e-3)
 """Share of a key up to which its margin does not count: the errors themselves are a small part of that bound."""
 
@@ -31,7 +36,8 @@ class Panels(NamedTuple):
     """Points in panels of 16, column by column; each cluster begins with a new pair of panels.
 
     `values` are less the `centers` of the clusters; `keys` is half the squared norm of each, huge where a place is
-    empty; `places` the row of the point there; `starts` the first panel of each cluster; `radii` the greatest norm.
+    empty; `places` the row of the point there; `starts` the first panel of each cluster; `radii` the greatest norm;
+    `shells` the least and the greatest of each pair of panels.
     """
 
     values: np.ndarray
@@ -40,6 +46,7 @@ class Panels(NamedTuple):
     starts: np.ndarray
     centers: np.ndarray
     radii: np.ndarray
+    shells: np.ndarray
 
 
 def pack(X: np.ndarray, order: np.ndarray, counts: np.ndarray, centers: np.ndarray) -> Panels:
@@ -52,11 +59,13 @@ def pack(X: np.ndarray, order: np.ndarray, counts: np.ndarray, centers: np.ndarr
     places[np.arange(len(order)) - np.repeat(first, counts) + np.repeat(starts[:-1], counts)] = order
     values = np.where(places[:, None] >= 0, X[places] - np.repeat(centers, sizes, axis=0), 0)
     halves = np.einsum("ij,ij->i", values, values) / 2
-    radii = np.zeros(len(counts), np.float32)
-    radii[counts > 0] = np.sqrt(2 * np.maximum.reduceat(halves, starts[:-1][counts > 0]))
     keys = np.where(places >= 0, halves, _EMPTY).astype(np.float32)
     panels = np.ascontiguousarray(values.reshape(-1, LANES, X.shape[1]).transpose(0, 2, 1)).ravel()
-    return Panels(panels, keys, places, (starts // LANES).astype(np.int64), centers, radii)
+    ends = keys.reshape(-1, step).min(axis=1), halves.reshape(-1, step).max(axis=1)
+    shells = np.sqrt(2 * np.stack(ends, axis=1))
+    radii = np.zeros(len(counts), np.float32)
+    radii[counts > 0] = np.maximum.reduceat(shells[:, 1], starts[:-1][counts > 0] // step)
+    return Panels(panels, keys, places, (starts // LANES).astype(np.int64), centers, radii, shells)
 
 
 @part
@@ -101,21 +110,27 @@ def _swap(keys, ids, i, j):  # type: ignore[no-untyped-def]
 
 
 @part
-def _ask(probes, every, first, group, stamps, wanted):  # type: ignore[no-untyped-def]
-    """Write the clusters that any of eight queries asks for, each once, nearest first, then all others; how many."""
+def _ask(probes, every, base, groups, stamps, todo):  # type: ignore[no-untyped-def]
+    """Write which group of a team looks at which cluster, in that order; how many entries.
+
+    Each group looks first at what any of its eight queries asks for, nearest first; then all look at all others, one
+    cluster after the other, so that its points are fetched once for the whole team.
+    """
     count = 0
-    for rank in range(probes.shape[1]):
-        for q in range(QUERIES):
-            c = probes[first + q, rank]
-            if stamps[c] != group:
-                stamps[c] = group
-                wanted[count] = c
-                count += 1
+    for g in range(groups):
+        for rank in range(probes.shape[1]):
+            for q in range(QUERIES):
+                c = probes[(base + g) * QUERIES + q, rank]
+                if stamps[g, c] != base:
+                    stamps[g, c] = base
+                    todo[count, 0], todo[count, 1] = g, c
+                    count += 1
     if every:
-        for c in range(len(wanted)):
-            if stamps[c] != group:
-                wanted[count] = c
-                count += 1
+        for c in range(stamps.shape[1]):
+            for g in range(groups):
+                if stamps[g, c] != base:
+                    todo[count, 0], todo[count, 1] = g, c
+                    count += 1
     return count
 
 
@@ -163,6 +178,19 @@ def beyond(limit, margin):  # type: ignore[no-untyped-def]
     integers those are a good part of the points.
     """
     return limit + margin if margin > TIE * limit else limit
+
+
+@part
+def _span(half, limit, margin, q, span):  # type: ignore[no-untyped-def]
+    """Write between which distances from the centre of a cluster points may be that are below a query's limit: the
+    least, and 16 places on the greatest, negative.
+
+    By the triangle inequality half the square of what is missing is below it. The margin, which both distances have and
+    these roots, is counted three times.
+    """
+    away = np.sqrt(np.float32(2) * half)
+    reach = np.float32(1.4142137) * np.sqrt(limit + np.float32(3) * margin)
+    span[q], span[LANES + q] = away - reach, -(away + reach)
 
 
 @part
@@ -225,41 +253,47 @@ def _scan(start, stop, queries, names, probes, every, panels, X, indices, distan
     none), `probes` the clusters that each asks for, which are scanned first, and alone unless
     `every`. Results are in the order of the queries.
     """
-    values, norms, places, starts, centers, radii = panels
+    values, norms, places, starts, centers, radii, shells = panels
     columns, k, clusters, width = X.shape[1], indices.shape[1], starts.shape[0] - 1, PANELS * LANES
-    room = 2 * k + 2 * width
-    best, ids = np.empty((QUERIES, room), np.float32), np.empty((QUERIES, room), np.int32)
-    sizes, limits, margins = np.zeros(QUERIES, np.int64), np.empty(QUERIES, np.float32), np.empty(QUERIES, np.float32)
+    room, rows = 2 * k + 2 * width, TEAM * QUERIES
+    best, ids = np.empty((rows, room), np.float32), np.empty((rows, room), np.int32)
+    sizes, limits, margins = np.zeros(rows, np.int64), np.empty(rows, np.float32), np.empty(rows, np.float32)
     flat, keys = np.empty(QUERIES * columns, np.float32), np.empty(QUERIES * width, np.float32)
     halves, wide = np.empty(QUERIES, np.float32), np.empty(QUERIES, np.float32)
-    wanted = np.empty(clusters, np.int64)
-    stamps = np.full(clusters, -1)
-    for group in range(start, stop):
-        first = group * QUERIES
+    span = np.full(2 * LANES, LIMIT)
+    stamps, todo = np.full((TEAM, clusters), -1), np.empty((TEAM * clusters, 2), np.int64)
+    for base in range(start, stop, TEAM):
         sizes[:] = 0
         limits[:] = LIMIT
         margins[:] = 0
-        for number in range(_ask(probes, every, first, group, stamps, wanted)):
-            c = wanted[number]
+        for number in range(_ask(probes, every, base, min(TEAM, stop - base), stamps, todo)):
+            g, c = todo[number, 0], todo[number, 1]
+            first, own = (base + g) * QUERIES, g * QUERIES
             for q in range(QUERIES):
                 halves[q], wide[q] = shift(queries[first + q], centers[c], radii[c], flat, q)
+                _span(halves[q], min(beyond(limits[own + q], wide[q]), LIMIT), wide[q], q, span)
             for panel in range(starts[c], starts[c + 1], PANELS):
+                least, greatest = shells[panel // PANELS, 0], shells[panel // PANELS, 1]
+                if below(span, 0, greatest) & below(span, LANES, -least) == 0:
+                    continue
                 for q in range(QUERIES):
                     for lane in range(width):
                         keys[q * width + lane] = norms[panel * LANES + lane]
                 products(flat, 0, values, panel * columns * LANES, columns, keys, 0)
                 for q in range(QUERIES):
-                    limit = min(beyond(limits[q], wide[q]), LIMIT)
-                    size = keep(keys, places, panel, q, names[first + q], limit, halves[q], best[q], ids[q], sizes[q])
-                    if size > sizes[q]:
-                        sizes[q], margins[q] = size, max(margins[q], wide[q])
+                    i = own + q
+                    limit = min(beyond(limits[i], wide[q]), LIMIT)
+                    size = keep(keys, places, panel, q, names[first + q], limit, halves[q], best[i], ids[i], sizes[i])
+                    if size > sizes[i]:
+                        sizes[i], margins[i] = size, max(margins[i], wide[q])
                     if size > room - width:
-                        sizes[q], limits[q], margins[q] = tighten(
-                            best[q], ids[q], size, k, margins[q], queries[first + q], X
+                        sizes[i], limits[i], margins[i] = tighten(
+                            best[i], ids[i], size, k, margins[i], queries[first + q], X
                         )
-        for q in range(min(QUERIES, indices.shape[0] - first)):
-            i = first + q
-            finish(best[q], ids[q], sizes[q], k, margins[q], queries[i], X, indices[i], distances[i])
+                        _span(halves[q], min(beyond(limits[i], wide[q]), LIMIT), wide[q], q, span)
+        for row in range(base * QUERIES, min((base + TEAM) * QUERIES, stop * QUERIES, indices.shape[0])):
+            i = row - base * QUERIES
+            finish(best[i], ids[i], sizes[i], k, margins[i], queries[row], X, indices[row], distances[row])
 
 
 def search(

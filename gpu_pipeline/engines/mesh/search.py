@@ -73,7 +73,9 @@ def find(X: np.ndarray, k: int, seed: int, threads: int, exact: bool | None = No
     X = np.ascontiguousarray(X - X.mean(axis=0, dtype=np.float64).astype(np.float32))
     centers = cluster(X, threads, np.random.default_rng(seed))
     probes, labels = nearest(X, centers, min(_PROBES, len(centers)), threads)
-    order = np.argsort(labels, kind="stable")
+    away = X - centers[labels]
+    order = np.lexsort((np.einsum("ij,ij->i", away, away), labels))  # Each cluster from its centre outwards.
+    del away
     panels = pack(X, order, np.bincount(labels, minlength=len(centers)), centers)
     queries, probes = X[order], probes[order]
     found, squares = search(queries, order, probes, exact, panels, X, k, threads)
