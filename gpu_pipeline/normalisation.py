@@ -29,7 +29,12 @@ def _band(x, y, start, stop):  # type: ignore[no-untyped-def]
 
 @part
 def _similarities(along, across, x, y):  # type: ignore[no-untyped-def]
-    total = 0.0
-    for j in range(len(x)):
-        total += 1.0 / (1.0 + (x[j] - along) ** 2 + (y[j] - across) ** 2)
+    """Sum of 1 / (1 + d^2), 1/a + 1/b by one division: it is the slowest of all that is done here."""
+    total, half = 0.0, len(x) // 2
+    for j in range(half):
+        a = 1.0 + (x[j] - along) ** 2 + (y[j] - across) ** 2
+        b = 1.0 + (x[half + j] - along) ** 2 + (y[half + j] - across) ** 2
+        total += (a + b) / (a * b)
+    if len(x) % 2:
+        total += 1.0 / (1.0 + (x[-1] - along) ** 2 + (y[-1] - across) ** 2)
     return total
