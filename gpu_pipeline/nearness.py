@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -73,10 +74,17 @@ def _nearer_in_threads(Q: np.ndarray, limits: np.ndarray, B: np.ndarray, own: np
     return np.concatenate(in_threads(lambda part: nearer(Q[part], limits[part], B, own[part]), parts))
 
 
-def rank_limits(Q: np.ndarray, others: Iterable[np.ndarray]) -> np.ndarray:
-    """What `nearer` holds distances against, (m, k), for the rows Q, (m, d), and k others of each, (m, d) at a time."""
-    limits = np.stack([((other - Q) ** 2).sum(axis=1) for other in others], axis=1)
-    return np.asarray(limits - product_rounding(Q.shape[1]) * (Q**2).sum(axis=1, keepdims=True))
+def squares_to(Q: Any, others: Iterable[Any], xp: Any = np) -> Any:
+    """Squared distances, (m, k), of the rows Q, (m, d), and k others of each, (m, d) at a time: exact for copies.
+
+    In arrays of `xp`, NumPy or CuPy.
+    """
+    return xp.stack([((other - Q) ** 2).sum(axis=1) for other in others], axis=1)
+
+
+def rank_limits(Q: Any, others: Iterable[Any], xp: Any = np) -> Any:
+    """What `nearer` holds distances against, (m, k), for the rows and others of `squares_to`."""
+    return squares_to(Q, others, xp) - product_rounding(Q.shape[1]) * (Q**2).sum(axis=1, keepdims=True)
 
 
 def nearer(Q: np.ndarray, limits: np.ndarray, B: np.ndarray, own: np.ndarray) -> np.ndarray:

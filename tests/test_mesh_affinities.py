@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
-from gpu_pipeline.engines.mesh import affinities, index, scan, search
+from gpu_pipeline.engines.mesh import affinities, index, search, shortlist
 
 
 def squares(X: np.ndarray) -> np.ndarray:
@@ -92,8 +92,8 @@ def test_of_equally_near_points_any_is_a_neighbor() -> None:
     share = np.mean(found.distances <= true.distances.max(axis=1, keepdims=True))
     assert found.recall == pytest.approx(share, abs=0.02)
     # Nor are all that are as far as the last one compared again, but for a margin that tells of more than rounding.
-    assert scan.beyond.py_func(1.0, 1e-4) == 1
-    assert scan.beyond.py_func(1.0, 0.5) == 1.5
+    assert shortlist.beyond.py_func(1.0, 1e-4) == 1
+    assert shortlist.beyond.py_func(1.0, 0.5) == 1.5
 
 
 def test_clustered_search_never_comes_back_short() -> None:

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numba import njit
 
-from gpu_pipeline.engines.mesh import scan, tiles
+from gpu_pipeline.engines.mesh import shortlist, tiles
 from gpu_pipeline.engines.mesh.simd import LANES
 from gpu_pipeline.engines.mesh.tiles import PANELS, QUERIES
 
@@ -50,7 +50,7 @@ def lowest(bits):  # type: ignore[no-untyped-def]
 
 @njit
 def select(keys, ids, size, k):  # type: ignore[no-untyped-def]
-    return scan.select(keys, ids, size, k)
+    return shortlist.select(keys, ids, size, k)
 
 
 def test_lowest_bit() -> None:

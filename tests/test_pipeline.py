@@ -301,18 +301,17 @@ def test_an_engine_that_is_not_there_is_passed_over_only_by_auto(add_engine: Cal
 
 
 @pytest.mark.parametrize("started", [False, True])
-def test_no_engine_is_imported_for_what_is_done_sooner_without(started: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_engine_is_imported_for_what_is_done_sooner_without(
+    started: bool, add_engine: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Unless it made the map, so that it has been imported already."""
     asked = []
-    module = ModuleType("gpu_pipeline.engines.slow")
-    module.__dict__.update(DEVICE="gpu", check=lambda: asked.append("check"), put=np.array, get=np.array)
-    module.__dict__.update(sync=lambda: None, arrays=lambda: np, kmeans=scikit_learn.kmeans, tsne=scikit_learn.tsne)
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr(engines, "NAMES", ("slow", *engines.NAMES))
+    add_engine("slow", check=lambda: asked.append("check"), kmeans=scikit_learn.kmeans, tsne=scikit_learn.tsne)
     for holder in (engines, pipeline):
         monkeypatch.setattr(holder, "SLOW_STARTERS", ("slow",))
     monkeypatch.setitem(engines.ENGINES, "kmeans", ("slow", "scikit_learn"))
-    monkeypatch.setitem(engines.ENGINES, "tsne", ("slow", "scikit_learn") if started else ("scikit_learn",))
+    if not started:
+        monkeypatch.setitem(engines.ENGINES, "tsne", ("scikit_learn",))
     by_auto = run(make({**VALUES, "engine": "auto", "engines": {"score": "scikit_learn"}}), clouds())
     assert by_auto.record.engines["cluster"] == ("slow" if started else "scikit_learn")
     assert bool(asked) == started

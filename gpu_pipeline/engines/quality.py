@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import metrics
 from ..affinities import conditional_probabilities
-from ..nearness import map_neighbors, product_rounding, slices
+from ..nearness import map_neighbors, product_rounding, rank_limits, slices, squares_to
 from .columns import means
 from .failure import guarded
 
@@ -39,8 +39,7 @@ def trustworthiness(X: Any, embedding: np.ndarray, k: int, queries: np.ndarray, 
     centre, rounding = means(xp, X), product_rounding(columns)
     rows, others = xp.asarray(queries), xp.asarray(map_neighbors(embedding, k, queries))
     Q = X[rows] - centre
-    limits = xp.stack([((X[other] - centre - Q) ** 2).sum(axis=1) for other in others.T], axis=1)
-    limits -= rounding * (Q**2).sum(axis=1, keepdims=True)
+    limits = rank_limits(Q, (X[other] - centre for other in others.T), xp)
     ranks = xp.ones(limits.shape, dtype=np.int64)
     for _, part, away in _from_others(xp, X, centre, Q, rows, rounding):
         for column, limit in enumerate(limits[part].T):
@@ -59,7 +58,7 @@ def nearest(X: Any, queries: np.ndarray, k: int, xp: Any) -> tuple[np.ndarray, n
         at, near = xp.concatenate([found[part], at + held.start], axis=1), xp.concatenate([squares[part], near], axis=1)
         found[part], squares[part] = _sorted(xp, at, near, k)
     # Once more from differences, which are exact for copies.
-    squares = xp.stack([((X[other] - centre - Q) ** 2).sum(axis=1) for other in found.T], axis=1)
+    squares = squares_to(Q, (X[other] - centre for other in found.T), xp)
     found, squares = _sorted(xp, found, squares, k)
     return _host(found).astype(np.int32), np.sqrt(_host(squares)).astype(np.float32)
 

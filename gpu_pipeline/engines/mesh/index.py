@@ -15,8 +15,9 @@ import numpy as np
 
 from ...compiling import kernel, part
 from ...errors import InputError
-from .scan import LIMIT, Panels, beyond, finish, keep, nearest, pack, search, shift, tighten
+from .scan import Panels, nearest, pack, search, shift
 from .search import EXACT, cluster
+from .shortlist import LIMIT, beyond, finish, keep, tighten
 from .simd import LANES
 from .team import together
 from .tiles import PANELS, QUERIES, products
