@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import NamedTuple, NoReturn
 
 import pytest
+from hypothesis import settings
 
 from gpu_pipeline.cli import main
 from gpu_pipeline.engines import load
@@ -19,6 +20,8 @@ from gpu_pipeline.errors import Unavailable
 
 
 def pytest_configure() -> None:
+    settings.register_profile("untimed", settings(), deadline=None)  # A first example may have to compile.
+    settings.load_profile("untimed")
     # Whoever runs the tests in the background may have told all their children to ignore Ctrl-C, which some tests send.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

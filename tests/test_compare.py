@@ -39,7 +39,7 @@ def test_align_scales_for_the_least_squares() -> None:
     assert align(cross, cross * [3, 1]) == pytest.approx(cross * [1.2, 0.4])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 2**32 - 1), st.floats(0, 6.3), st.booleans(), st.floats(1e-3, 1e3), st.floats(-1e3, 1e3))
 def test_a_map_that_was_only_moved_agrees(seed: int, angle: float, mirror: bool, scale: float, shift: float) -> None:
     rng = np.random.default_rng(seed)

@@ -13,7 +13,7 @@ pairs = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=1, ma
 
 
 @given(pairs)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_counts_say_what_arrays_say(rows: list[tuple[int, int]]) -> None:
     labels, clusters = np.array(rows).T
     counts = metrics.confusion(labels, clusters)[2]

@@ -28,7 +28,7 @@ def blobs(n: int, columns: int, count: int, seed: int = 0) -> np.ndarray:
     ).astype(np.float32)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     n=st.integers(2, 300),
     columns=st.integers(1, 40),

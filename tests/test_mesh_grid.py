@@ -79,7 +79,7 @@ def test_a_dense_map_has_a_far_smaller_error() -> None:
     assert z < 1e-4
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     n=st.integers(2, 600),
     span=st.floats(1e-5, 400),

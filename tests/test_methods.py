@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -46,7 +46,6 @@ def test_neighbors_of_a_perplexity(perplexity: float, neighbors: int) -> None:
     assert TSNE(perplexity=perplexity).n_neighbors() == neighbors
 
 
-@settings(deadline=None)
 @given(iterations=st.integers(1, 10**6), early=st.just("auto") | st.integers(0, 10**6))
 def test_phases_never_add_up_to_anything_but_all_iterations(iterations: int, early: int | str) -> None:
     if isinstance(early, int) and early > iterations:

@@ -202,7 +202,7 @@ def test_joint_probabilities_by_hand() -> None:
     assert pytest.approx(expected, abs=1e-8) == P
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(0, 2**32 - 1),
     st.floats(1.5, 25),

@@ -110,7 +110,7 @@ def test_neighbours_of_some_rows_are_the_nearest(data: Any, xp: ModuleType) -> N
     np.testing.assert_allclose(np.take_along_axis(everyone, indices, axis=1), distances, rtol=1e-6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(32, 120), st.integers(1, 5), st.integers(1, 6), st.integers(2, 9), st.integers(0, 2**32 - 1))
 def test_of_any_rows(n: int, columns: int, values: int, clusters: int, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -58,7 +58,7 @@ def test_on_the_edge_left_and_lower_belong() -> None:
     assert inside([(0, 2), (4, 2), (2, 0), (2, 4), (0, 0), (4, 4)], SQUARE) == [True, False, True, False, True, False]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(points, corners)
 def test_any_polygon_agrees_with_exact_arithmetic(places: Places, polygon: Places) -> None:
     expected = [exactly_inside(place, polygon) for place in places] if len(polygon) >= 3 else [False] * len(places)
@@ -66,7 +66,7 @@ def test_any_polygon_agrees_with_exact_arithmetic(places: Places, polygon: Place
     assert [f for f, e in zip(found, expected, strict=True) if e is not None] == [e for e in expected if e is not None]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(points, *[st.tuples(st.integers(-6, 6), st.integers(-6, 6))] * 4)
 def test_two_halves_share_no_point_and_lose_none(places: Places, a: Any, b: Any, c: Any, d: Any) -> None:
     # The triangles a b c and a c d share the edge a c; together they are the quadrilateral, by the even-odd rule.
@@ -74,7 +74,7 @@ def test_two_halves_share_no_point_and_lose_none(places: Places, a: Any, b: Any,
     assert halves.tolist() == inside(places, [a, b, c, d])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(points, corners, st.integers(1, 30), st.integers(1, 30))
 def test_moving_all_moves_nothing(places: Places, polygon: Places, dx: int, dy: int) -> None:
     assume(len(polygon) >= 3)
@@ -139,7 +139,7 @@ def test_a_box_has_its_edges() -> None:
     assert inside_box(x.astype(np.float32), y, 2, 1, -1, 1).tolist() == [False] * 5
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(points, st.floats(-9, 9), st.floats(-9, 9), st.floats(0, 30), st.randoms(use_true_random=False))
 def test_the_nearest_point_is_that_of_a_search_of_all(
     places: Places, px: float, py: float, within: float, random: Any
@@ -166,7 +166,6 @@ def test_the_nearest_of_many_with_an_outlier() -> None:
     assert Nearest(x[:0], y[:0]).at(0, 0, 1) is None
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(0, 20_000), corners=st.integers(3, 30), reach=st.floats(0.01, 30))
 def test_an_order_changes_nothing(seed: int, n: int, corners: int, reach: float) -> None:
     random = np.random.default_rng(seed)

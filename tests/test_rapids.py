@@ -286,7 +286,7 @@ def test_drop_self_by_hand() -> None:
     assert far.tolist() == [[1, 2], [0, 2], [0, 0], [5, 6], [0, 0]]
 
 
-@examples(max_examples=60, deadline=None)
+@examples(max_examples=60)
 @given(st.integers(3, 40), st.integers(1, 12), st.integers(1, 4), st.integers(0, 2**32 - 1))
 def test_drop_self_among_duplicates(n: int, k: int, values: int, seed: int) -> None:
     """However ties are broken, each list has the k smallest distances to others, and never the point itself."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -73,7 +73,6 @@ def recipes(draw: st.DrawFn) -> Recipe:
     )
 
 
-@settings(deadline=None)
 @given(recipe=recipes())
 def test_toml_gives_the_recipe_back(tmp_path_factory: pytest.TempPathFactory, recipe: Recipe) -> None:
     path = tmp_path_factory.getbasetemp() / "recipe.toml"
@@ -83,7 +82,6 @@ def test_toml_gives_the_recipe_back(tmp_path_factory: pytest.TempPathFactory, re
     assert again.digest() == recipe.digest()
 
 
-@settings(deadline=None)
 @given(recipe=recipes(), seed=st.integers(0, 2**32 - 1))
 def test_another_seed_is_another_digest(recipe: Recipe, seed: int) -> None:
     other = make({**recipe.model_dump(), "seed": seed})

@@ -134,7 +134,7 @@ def test_every_point_in_view_is_counted_once_in_its_class() -> None:
     assert part.counts.sum() == east.sum()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(st.tuples(*[st.floats(-1e6, 1e6, width=32)] * 2), min_size=1, max_size=30),
     st.integers(1, 60),
@@ -323,7 +323,7 @@ def test_points_in_order_give_the_same_grid(colour: str, window: Any) -> None:
     assert len(visible(layer, view)) == one.counts.sum()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(*[st.floats(-1e6, 1e6, width=32)] * 2), min_size=1, max_size=300),
     st.tuples(*[st.floats(-1e6, 1e6, width=32)] * 4),

@@ -171,7 +171,7 @@ def test_points_on_edges_fall_to_the_same_side(
     assert grid.counts.sum() > 100 or dtype == np.float32  # which may have no number between two borders
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.sampled_from([np.float32, np.float64]),
     st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=20),

@@ -70,7 +70,7 @@ def test_as_a_search_of_all_points(n: int, absent: int, kind: type) -> None:
     assert not votes.right[~asked].any()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 1)), min_size=1, max_size=200))
 def test_many_points_at_one_place(points: list[tuple[int, int, int]]) -> None:
     """Which of equally near ones are asked is open; the shares are whole votes, and the class is one that there is."""
