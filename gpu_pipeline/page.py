@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from . import __version__
 from .errors import InputError
 from .metrics import METRICS
+from .order import in_order
 from .report import compare
 from .store import replace_file
 
@@ -138,6 +139,9 @@ def _confusion(run: Run) -> dict[str, Any] | None:
         return None
     counts = np.array(confusion["counts"])
     classes, clusters = [str(name) for name in confusion["classes"]], [str(name) for name in confusion["clusters"]]
+    worst = _worst(counts, classes, clusters)
+    listed = in_order(classes)
+    classes, counts = [classes[i] for i in listed], counts[listed]
     matched_rows, matched = linear_sum_assignment(counts, maximize=True)
     rest = [j for j in range(len(clusters)) if j not in set(matched.tolist())]
     order = [*matched[np.argsort(matched_rows)].tolist(), *sorted(rest, key=lambda j: int(counts[:, j].argmax()))]
@@ -154,7 +158,7 @@ def _confusion(run: Run) -> dict[str, Any] | None:
     return {
         "clusters": [clusters[j] for j in order],
         "rows": rows if small else [],
-        "worst": _worst(counts, classes, clusters),
+        "worst": worst,
         "shape": (len(classes), len(clusters)),
     }
 

@@ -33,7 +33,7 @@ LAYERS = (
     ("affinities", "drafts", "shearing"),
     ("arguments", "contingency", "nearness", "normalisation"),
     ("compiling", "errors", "figures", "methods", "processors", "timing"),
-    ("times",),
+    ("order", "times"),
 )
 """Modules and packages, the highest first: each may import from lower lines, and a package from itself."""
 

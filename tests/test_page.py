@@ -136,6 +136,16 @@ def test_confusion_is_put_in_order() -> None:
     ]
 
 
+def test_classes_are_listed_by_the_numbers_in_their_names() -> None:
+    # As many of "type 10" as of "type 2" are in cluster 1: the first in sorted order is the majority, as of misfits.
+    table = {"classes": ["type 10", "type 2"], "clusters": [0, 1], "counts": [[9, 4], [0, 4]]}
+    found = page._confusion(clouds_with(Scores({}, {}, np.empty(0), None, table, "x")))
+    assert found is not None
+    assert [row["name"] for row in found["rows"]] == ["type 2", "type 10"]
+    assert [[cell["n"] for cell in row["cells"]] for row in found["rows"]] == [["4", "0"], ["4", "9"]]
+    assert [(one["n"], one["label"], one["mostly"]) for one in found["worst"]] == [("4", "type 2", "type 10")]
+
+
 def clouds_with(scores: Scores) -> Run:
     made = clouds()
     made.scores = scores

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
+from ..order import in_order
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,10 +84,9 @@ def series_of(column: pa.ChunkedArray, alike: bool = False) -> pd.Series:
 
 
 def _in_order(series: pd.Series) -> pd.Series:
-    """Categories by their names, whole numbers by value: coded they are in the order in which the rows have them."""
-    names = list(series.cat.categories)
-    key = int if all(name.isdecimal() for name in names) else str
-    ordered: pd.Series = series.cat.reorder_categories(sorted(names, key=key))
+    """Categories by their names: coded they are in the order in which the rows have them."""
+    names = series.cat.categories
+    ordered: pd.Series = series.cat.reorder_categories(names[in_order(names)])
     return ordered
 
 

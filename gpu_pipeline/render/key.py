@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from .. import times
+from ..order import in_order
 from .palette import ALARM, CALM, MISSING, class_colours, rgb
 
 MOST_INKS = 64
@@ -116,7 +117,7 @@ def classes_of(values: pd.Series, column: str) -> tuple[np.ndarray, Classes]:
     else:
         codes, index = pd.factorize(values)
         found = list(index)
-        order = sorted(range(len(found)), key=_sort_key(found))
+        order = _order(found)
     if column == "misfit":
         order.reverse()  # misfits first: a pixel with as many of both is shown as theirs
     rank = np.empty(len(found) + 1, np.int64)
@@ -134,13 +135,11 @@ def classes_of(values: pd.Series, column: str) -> tuple[np.ndarray, Classes]:
     return rank[codes], Classes(tuple(names), colours, absent)
 
 
-def _sort_key(found: Sequence[Any]) -> Callable[[int], Any]:
-    """Numbers by value, also where they are text; all else as text."""
-    if all(isinstance(value, str) and value.isdecimal() for value in found):
-        return lambda i: int(found[i])
+def _order(found: Sequence[Any]) -> list[int]:
+    """Positions of values in the order in which classes are listed: numbers by value, all else by its name."""
     if all(isinstance(value, (bool, int, float, np.number, np.bool_)) for value in found):
-        return lambda i: found[i]
-    return lambda i: str(found[i])
+        return sorted(range(len(found)), key=found.__getitem__)
+    return in_order(map(str, found))
 
 
 def name_of(value: Any) -> str:
