@@ -151,6 +151,15 @@ def test_pca_of_equal_rows_explains_nothing(name: str) -> None:
     assert np.abs(arrays(engine, output)[0]).max() < 1e-5
 
 
+@pytest.mark.parametrize("name", ENGINES["pca"])
+def test_pca_of_rows_whose_squares_vanish(name: str) -> None:
+    """They differ, but float32 has no number for their variance."""
+    X = np.zeros((50, 2), np.float32)
+    X[:, 1] = np.linspace(0, 1e-30, 50)
+    share = work("pca", usable(name), X, n_components=2).facts["explained_variance_ratio"]
+    assert share == pytest.approx(0) or share == pytest.approx(1)  # by float32, and by float64
+
+
 def test_pca_of_more_columns_than_rows_copies_them_once() -> None:
     engine, X = load("scikit_learn"), np.random.default_rng(0).normal(size=(500, 4_000)).astype(np.float32)
     before = X.copy()

@@ -151,9 +151,9 @@ def pca(X: Any, settings: methods.PCA, seed: int, report: Report) -> Output:
     _check_columns(X)
     _check_memory("PCA", X, rapids_settings.memory("pca", X.shape))
     mean, model = _mean(X), cuml.PCA(**rapids_settings.pca(settings))
-    # cuML takes what its mean of equal rows is rounded by for their variance.
+    # cuML takes what its mean of equal rows is rounded by for their variance; of none it gives the share as NaN.
     scores, signs = model.fit_transform(X - mean), rapids_settings.signs(model.components_)
-    explained = float(model.explained_variance_ratio_.sum()) if scores.any() else 0.0
+    explained = float(np.nan_to_num(float(model.explained_variance_ratio_.sum()))) if scores.any() else 0.0
     keep = {"mean": mean + model.mean_, "axes": model.components_.T * signs}
     return Output(_finite(scores * signs), {"explained_variance_ratio": explained}, keep=keep)
 

@@ -49,9 +49,9 @@ def pca(X: np.ndarray, settings: methods.PCA, seed: int, report: Report) -> Outp
     model = decomposition.PCA(settings.n_components, copy=False, svd_solver=solver, random_state=seed)
     # In float32 it takes the covariance of rows far from zero for nothing but their mean.
     mean = X.mean(axis=0, dtype=np.float64).astype(np.float32)
-    with np.errstate(invalid="ignore"):  # the share of no variance
+    with np.errstate(invalid="ignore"):
         scores = model.fit_transform(X - mean)
-    explained = float(model.explained_variance_ratio_.sum()) if scores.any() else 0.0
+    explained = float(np.nan_to_num(model.explained_variance_ratio_.sum()))  # the share of no variance is NaN
     keep = {"mean": mean + model.mean_, "axes": np.ascontiguousarray(model.components_.T)}
     return Output(scores.astype(np.float32, copy=False), {"explained_variance_ratio": explained}, keep=keep)
 
