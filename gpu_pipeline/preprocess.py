@@ -45,7 +45,8 @@ def scale(X: np.ndarray, limits: tuple[float, float] | None = None) -> np.ndarra
         if X.dtype == np.uint8 and (low, high) == (0.0, 255.0):
             np.divide(X[block], np.float32(255), out=scaled[block])
         else:
-            scaled[block] = (X[block].astype(np.float64) / 2 - low / 2) / span
+            with np.errstate(over="ignore"):  # a value that is too far outside the limits becomes infinite
+                scaled[block] = (X[block].astype(np.float64) / 2 - low / 2) / span
     return scaled
 
 

@@ -106,6 +106,16 @@ def test_one_row_alone_is_placed_as_among_others(stored: Run) -> None:
         assert sets.place(stored, one).points[name][0] == expected[name][7]
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("far", [1e200, 1e30])
+def test_rows_too_far_to_be_placed_are_named(stored: Run, far: float) -> None:
+    new = clouds(9, 1)
+    X = new.X.astype(np.float64)
+    X[3] *= far
+    with pytest.raises(InputError, match=r"row 3 .*(far beyond the map's|too far from all)"):
+        sets.place(stored, replace(new, X=X))
+
+
 def test_columns_are_taken_by_name(tmp_path: Path) -> None:
     recipe = Recipe(embed={"method": "pca"}, cluster={"n_clusters": 3})
     made = run(recipe, replace(clouds(90, 0), columns=tuple("abcdef")))

@@ -55,7 +55,10 @@ def labels(name: str, y: np.ndarray, rows: np.ndarray | None = None) -> np.ndarr
         return without(decoded(name, y.tolist(), rows), missing)
     if y.dtype.kind in "UT":
         return without(y.astype(np.str_), missing)
-    raise InputError(f"the labels of {name} are of type {y.dtype} and not whole: give whole numbers or text.")
+    raise InputError(
+        f"the labels of {name} are of type {y.dtype} and not whole: give whole numbers or text, or keep a quantity "
+        "with the points to colour the map by it."
+    )
 
 
 def without(y: np.ndarray, missing: np.ndarray) -> np.ndarray:

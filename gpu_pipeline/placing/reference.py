@@ -282,4 +282,7 @@ def _check(X: np.ndarray, columns: int, what: str) -> None:
             wrong = ~np.isfinite(X[part]).all(axis=1)
             if wrong.any():
                 row = part.start + int(np.argmax(wrong))
-                raise InputError(f"new row {row} (counted from 0) has a NaN or infinite value: replace or remove it.")
+                raise InputError(
+                    f"new row {row} (counted from 0) has a NaN or infinite value, or one far beyond the map's: replace "
+                    "or remove it."
+                )
