@@ -6,7 +6,7 @@ three are an engine's ways to say that it cannot do what was asked (`pipeline` c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
@@ -47,6 +47,11 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
     """
     known = list(known)
     near = get_close_matches(name, known, n=1, cutoff=0.4)
-    more = f" and {len(known) - MOST_NAMES} more" if len(known) > MOST_NAMES else ""
-    hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(known[:MOST_NAMES])}{more}."
+    hint = f"did you mean {near[0]!r}?" if near else f"choose one of {listed(known, MOST_NAMES)}."
     return InputError(f"unknown {kind} {name!r}: {hint}")
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """The first names of a table in one line: quoted are those that would break it or not be seen."""
+    shown = [name if name.strip() and name.isprintable() else repr(name) for name in names[:most]]
+    return ", ".join(shown) + (f" and {len(names) - most} more" if len(names) > most else "")

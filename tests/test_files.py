@@ -16,7 +16,7 @@ from pyarrow import feather, parquet
 from scipy import sparse
 
 from gpu_pipeline.datasets import Dataset, is_table, load
-from gpu_pipeline.errors import InputError, unknown_name
+from gpu_pipeline.errors import InputError, listed, unknown_name
 
 X = np.array([[1.5, 2], [3, 4.25], [5, 6], [7, 9]])
 TABLE = pd.DataFrame({"a": [1.5, 3, 5, 7], "kind": ["p", "q", "p", "ü"], "b": [2, 4, 6, 9], "n": [3, 1, 2, 3]})
@@ -447,6 +447,9 @@ def test_labels_that_nearly_all_differ_are_said(tmp_path: Path) -> None:
 def test_of_very_many_columns_some_are_named() -> None:
     names = [f"gene {i}" for i in range(5_000)]
     assert str(unknown_name("column", "?", names)).endswith("gene 28, gene 29 and 4970 more.")
+    # What would break the line, rule a terminal, or not be seen.
+    odd = ["a b", "", "two\nlines", "\x1b[2J", "\u202e", "\u00e9"]
+    assert listed(odd) == "a b, '', 'two\\nlines', '\\x1b[2J', '\\u202e', \u00e9"
     assert str(unknown_name("column", "gene 4999O", names)).endswith("did you mean 'gene 4999'?")
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import InputError, unknown_name
+from ..errors import InputError, listed, unknown_name
 from .kept import check_kinds, check_names
 
 if TYPE_CHECKING:
@@ -117,14 +117,14 @@ def _all_features(
     arrays = [field.name for field in others if is_array(field.type)]
     if len(arrays) == 1:
         left = [field.name for field in others if field.name != arrays[0]]
-        rest = f", and {_listed(left)} left out" if left else ""
+        rest = f", and {listed(left)} left out" if left else ""
         return arrays, (f"{name}: the arrays of the column {arrays[0]!r} are taken as the features{rest}.",)
     if arrays:
-        raise InputError(f"{name} has arrays in the columns {_listed(arrays)}: name one of them as the features.")
+        raise InputError(f"{name} has arrays in the columns {listed(arrays)}: name one of them as the features.")
     if not features:
-        raise InputError(f"{name} has no column of numbers for features: its columns are {_listed(schema.names)}.")
+        raise InputError(f"{name} has no column of numbers for features: its columns are {listed(schema.names)}.")
     left = [field.name for field in others if not _is_numeric(field.type)]
-    notes = [f"{name}: columns without numbers are left out, unless you keep them: {_listed(left)}."] if left else []
+    notes = [f"{name}: columns without numbers are left out, unless you keep them: {listed(left)}."] if left else []
     notes += [
         f"{name}: the column {column!r} is left out, being pandas' index by its name; rename it if it is a feature."
         for column in schema.names
@@ -137,10 +137,6 @@ def _all_features(
             if column.lower() in LIKELY_LABELS
         ]
     return features, tuple(notes)
-
-
-def _listed(names: Sequence[str], most: int = 8) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _is_numeric(kind: pa.DataType) -> bool:
