@@ -28,12 +28,17 @@ N = 150
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A map whose classes have long names."""
-    random = np.random.default_rng(0)
+    """A map whose classes have long names; before it two of many classes."""
+    folder, random = tmp_path_factory.mktemp("long"), np.random.default_rng(0)
+    for many in (12, 30):
+        kinds = np.arange(20 * many) % many
+        X = random.normal(size=(len(kinds), 4)) + 50 * np.eye(many)[kinds][:, :4] + 50 * kinds[:, None]
+        dataset = Dataset(f"{many} kinds", X, np.array([f"topic {kind + 1}" for kind in kinds]))
+        recipe = Recipe(embed=PCA(n_components=2), cluster=KMeans(n_clusters=many), engine="scikit_learn")
+        run(recipe, dataset).save(folder / "runs")
     labels = np.repeat(NAMES, (90, 45, 15))
     dataset = Dataset("long", random.normal(size=(N, 4)) + 3 * (labels == NAMES[0])[:, None], labels)
     recipe = Recipe(embed=PCA(n_components=2), cluster=KMeans(n_clusters=3), engine="scikit_learn")
-    folder = tmp_path_factory.mktemp("long")
     run(recipe, dataset).save(folder / "runs")
     server = Server(folder / "stderr", "--out", str(folder / "runs"))
     yield server
@@ -56,6 +61,24 @@ def test_long_names_leave_room_for_their_figures(browser: Browser, server: Serve
             found = page.locator(figure).evaluate_all("(all) => all.map((n) => n.getBoundingClientRect().right)")
             assert len(found) >= 9
             assert max(found) <= width
+
+
+@pytest.mark.parametrize("many", [12, 30])
+def test_many_classes_have_a_table_that_fits_or_keeps_its_lines_names(
+    browser: Browser, server: Server, many: int
+) -> None:
+    sides = "(all) => all.map((n) => n.getBoundingClientRect()).map((box) => [box.left, box.right])"
+    for page in _page(browser, server.url + "?tab=confusion", viewport={"width": 1440, "height": 900}):
+        page.get_by_text(f"PCA of {many} kinds").first.click()
+        page.locator(f"[data-key^='cell-topic {many}-']").first.wait_for()
+        names = page.locator(".heat tr:first-child .brief").all_inner_texts()
+        assert names == [f"topic {kind}" for kind in range(1, many + 1)]
+        page.locator(".wide").first.evaluate("(wide) => { wide.scrollLeft = 1e6 }")
+        ((left, right),) = page.locator(".wide").first.evaluate_all(sides)
+        cells, lines = (page.locator(f".heat tr:nth-child(n+2) {cell}").evaluate_all(sides) for cell in ("td", "th"))
+        assert max(end for _, end in cells) <= right
+        assert all(abs(start - left) <= 2 for start, _ in lines)  # the space between cells
+        assert (min(start for start, _ in cells) < left) == (many > 12)
 
 
 def test_a_tab_stays_in_view_on_a_phone(browser: Browser, server: Server) -> None:

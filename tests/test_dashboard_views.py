@@ -393,7 +393,7 @@ def test_many_classes_have_no_heat_map_but_their_mistakes(session: Session) -> N
     clusters = np.arange(300) % 50
     html = side.mistakes(Opened("many", session.opened.points.assign(cluster=clusters)), ())
     assert "10 labels and 50 clusters are too many for a heat map" in html
-    assert 'class="heat"' not in html
+    assert 'class="heat' not in html
     assert "among" in html.split("Confused most on the map")[1]
     assert html.count('data-do="point"') == min(len(session.opened.strangers()), 60) > 0
 

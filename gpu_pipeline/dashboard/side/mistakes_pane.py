@@ -21,6 +21,9 @@ WORST = 8
 MOST_CELLS = 40
 """Labels or clusters beyond which a heat map is no picture any more."""
 
+MOST_UPRIGHT = 3
+"""Letters of a name that are no wider than a column of figures."""
+
 PAPERS = {"light": (255, 255, 255), "dark": (35, 38, 46)}
 AGREE = {"light": (26, 95, 180), "dark": (138, 184, 245)}
 DIFFER = {"light": (176, 28, 0), "dark": (255, 155, 133)}
@@ -74,7 +77,9 @@ def _heat(opened: Opened, table: Confusion, chosen: Pairs) -> dict[str, Any]:
         }
         for j, code in enumerate(table.clusters)
     ]
-    return {"columns": columns, "lines": _lines(table, names, columns, chosen), "images": bool(means)}
+    turned = max((len(column["title"]) for column in columns), default=0) > MOST_UPRIGHT
+    lines = _lines(table, names, columns, chosen)
+    return {"columns": columns, "turned": turned, "lines": lines, "images": bool(means)}
 
 
 def _lines(
