@@ -15,6 +15,7 @@ import pytest
 from pyarrow import parquet
 from sklearn.cluster import KMeans as Reference
 from sklearn.decomposition import PCA
+from threadpoolctl import threadpool_limits
 
 from gpu_pipeline import InputError
 from gpu_pipeline.datasets import digits, load
@@ -118,6 +119,18 @@ def test_one_pass_finds_what_pca_of_all_rows_finds(few: Path, tmp_path: Path) ->
     assert made.counts is not None
     np.testing.assert_array_equal(made.classes, np.arange(10))
     np.testing.assert_array_equal(made.counts, np.bincount(y))
+
+
+def test_principal_axes_do_not_depend_on_the_threads_of_blas() -> None:
+    X = digits.rows(np.arange(1000))[0] / 255
+    moments = statistics.Moments(len(X), X.mean(axis=0), np.cov(X.T) * (len(X) - 1))
+    made = []
+    for threads in (1, 2, 3):
+        with threadpool_limits(threads, "blas"):
+            made.append(statistics.principal_axes(moments, 50))
+    for axes, share in made[1:]:
+        np.testing.assert_array_equal(axes, made[0][0])
+        assert share == made[0][1]
 
 
 def test_numbers_of_any_range_are_scaled_after_the_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

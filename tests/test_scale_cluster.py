@@ -53,6 +53,23 @@ def refuse(partition: Partition) -> int:
     return partition.index
 
 
+def test_this_process_keeps_its_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
+    before = environment()
+    with team(Where(10**9), 1, 500 * 10**6, tmp_path, NOTES.append) as made:
+        assert environment() == before
+        (of_worker,) = made.client.run(environment).values()
+        assert (of_worker["OMP_NUM_THREADS"], of_worker["OPENBLAS_NUM_THREADS"]) == ("1", "2")
+        made.client.restart()  # Dask sets it anew
+    assert environment() == before
+
+
+def environment() -> dict[str, str]:
+    """All but the mark by which Dask gives names to its own processes alone."""
+    return {name: value for name, value in os.environ.items() if name != "__DASK_PARENT_PID"}
+
+
 def test_results_come_in_the_order_of_partitions(workers: Team) -> None:
     told: list[int] = []
     found = workers.each("squares", squared, PARTITIONS, 100, done=lambda partition, _: told.append(partition.index))

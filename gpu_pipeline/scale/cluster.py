@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -231,6 +232,7 @@ def team(where: Where, workers: int, limit: int, scratch: Path, note: Callable[[
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with dask.config.set({**SETTINGS, "temporary-directory": str(scratch)}), contextlib.ExitStack() as stack:
         if where.scheduler is None:
+            restore = stack.enter_context(_own_environment())
             try:
                 cluster = stack.enter_context(
                     LocalCluster(
@@ -243,6 +245,7 @@ def team(where: Where, workers: int, limit: int, scratch: Path, note: Callable[[
                     )
                 )
                 client = stack.enter_context(Client(cluster))
+                restore()
             except (TimeoutError, RuntimeError) as error:
                 raise Unavailable(
                     f"{workers} workers could not be started ({error}): close other programs or lower --workers, and "
@@ -254,6 +257,26 @@ def team(where: Where, workers: int, limit: int, scratch: Path, note: Callable[[
         if not threads:
             raise Unavailable(f"the scheduler at {where.scheduler} has no workers: start some with dask worker")
         yield Team(client, threads, client.dashboard_link if _has_dashboard(client) else "", note)
+
+
+@contextlib.contextmanager
+def _own_environment() -> Iterator[Callable[[], None]]:
+    """Take back what Dask sets for its workers in this process's environment, at the end and whenever it is asked to:
+    one thread for BLAS, OpenMP and numba, which this process and whatever it starts later would keep to as well."""
+    import dask
+
+    names = {*dask.config.get("distributed.nanny.pre-spawn-environ"), "PYTHONHASHSEED"}
+    before = {name: os.environ[name] for name in names if name in os.environ}
+
+    def restore() -> None:
+        for name in names:
+            os.environ.pop(name, None)
+        os.environ.update(before)
+
+    try:
+        yield restore
+    finally:
+        restore()
 
 
 def smallest_limit(client: Client) -> int | None:

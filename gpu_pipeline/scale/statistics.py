@@ -223,12 +223,15 @@ def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
 def principal_axes(moments: Moments, components: int) -> tuple[np.ndarray, float]:
     """The first principal axes, (d, components) float32, and their share of the variance.
 
-    Of each axis the component that is greatest in size is positive, as scikit-learn has it.
+    Of each axis the component that is greatest in size is positive, as scikit-learn has it. By one thread: with others
+    BLAS rounds otherwise, and the map would depend on how many this process may have.
     """
     from scipy.linalg import eigh
+    from threadpoolctl import threadpool_limits
 
     d = len(moments.mean)
-    variances, axes = eigh(moments.scatter / max(moments.count - 1, 1), subset_by_index=(d - components, d - 1))
+    with threadpool_limits(1, "blas"):
+        variances, axes = eigh(moments.scatter / max(moments.count - 1, 1), subset_by_index=(d - components, d - 1))
     axes = axes[:, ::-1]
     greatest = np.abs(axes).argmax(axis=0)
     axes = axes * np.sign(axes[greatest, np.arange(components)])
