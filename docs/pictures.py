@@ -140,8 +140,9 @@ def placed(page: Page) -> None:
 def forming(page: Page) -> None:
     tab(page, "run")
     page.locator("[name=data]").select_option("mnist")
+    page.locator("[name=sample]").fill("all")
     page.locator("[data-key=start]").click()
-    page.get_by_text(re.compile(r"iteration [5-9]\d\d")).first.wait_for(timeout=120_000)
+    page.get_by_text(re.compile(r"The map shows iteration [3-6]\d\d")).wait_for(timeout=120_000)
 
 
 def phone(page: Page) -> None:
