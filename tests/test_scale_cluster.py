@@ -12,8 +12,9 @@ import pytest
 
 from gpu_pipeline import InputError
 from gpu_pipeline.errors import Unavailable
-from gpu_pipeline.scale.cluster import Team, Where, team
+from gpu_pipeline.scale.cluster import Where, team
 from gpu_pipeline.scale.source import Partition
+from gpu_pipeline.scale.workers import Team
 
 cloudpickle = pytest.importorskip("cloudpickle")
 

@@ -10,10 +10,10 @@ from typing import Any, Literal
 import numpy as np
 
 from ..methods import KMeans
-from .cluster import Team
 from .kept import read_json, write_json
 from .place import features_of, places_of
 from .source import BLOCK, Partition
+from .workers import Team
 
 On = Literal["map", "features"]
 

@@ -22,11 +22,12 @@ from ..recipe import Recipe
 from ..record import Record, Run, title_of
 from ..timing import now
 from . import kmeans, picture, place, points, scores, statistics
-from .cluster import Team, Where, check_installed, smallest_limit, team
+from .cluster import Where, check_installed, smallest_limit, team
 from .kept import clear, drop, end, keep, only_process, read_json, save_array, write_json
 from .memory import check_disk, share, worker_needs
 from .source import BLOCK, ROWS, Source, open_source
 from .watch import Watch
+from .workers import Team
 
 FORM = 2
 """Version of what is kept while a run is not finished."""

@@ -17,12 +17,12 @@ from .. import contingency, metrics
 from ..datasets.labels import joined, labelled
 from ..nearness import nearer, rank_limits, slices
 from ..scoring import NEIGHBORS, VOTERS, Scores, clipped, how_many_queries
-from .cluster import Team
 from .kept import keep, kept
 from .kmeans import On, nearest, points_of
 from .place import features_of, labels_of, places_of
 from .source import Partition
 from .statistics import save_arrays
+from .workers import Team
 
 SLAB = 16_384
 """Rows that the queries are held against at once; always the same, so that sums do not depend on the memory."""
