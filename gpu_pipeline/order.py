@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _WHOLE = re.compile(r"(\d+)")
@@ -15,12 +16,8 @@ def in_order(names: Iterable[str]) -> list[int]:
     Names that are otherwise equal, such as "2" and "02", are ordered as text.
     """
     found = list(names)
-    key = _by_value if all(_NUMBER.fullmatch(name) for name in found) else _by_parts
+    key: Callable[[str], Any] = float if all(_NUMBER.fullmatch(name) for name in found) else _by_parts
     return sorted(range(len(found)), key=lambda i: (key(found[i]), found[i]))
-
-
-def _by_value(name: str) -> float:
-    return float(name)
 
 
 def _by_parts(name: str) -> list[tuple[int, str]]:

@@ -139,7 +139,7 @@ def _confusion(run: Run) -> dict[str, Any] | None:
         return None
     counts = np.array(confusion["counts"])
     classes, clusters = [str(name) for name in confusion["classes"]], [str(name) for name in confusion["clusters"]]
-    worst = _worst(counts, classes, clusters)
+    worst = _worst(counts, classes, clusters)  # in the order of the scores, whose first of equals is the majority
     listed = in_order(classes)
     classes, counts = [classes[i] for i in listed], counts[listed]
     matched_rows, matched = linear_sum_assignment(counts, maximize=True)
