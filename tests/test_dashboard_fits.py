@@ -30,16 +30,16 @@ N = 150
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A map whose classes have long names; before it two of many classes."""
     folder, random = tmp_path_factory.mktemp("long"), np.random.default_rng(0)
+    sets = []
     for many in (12, 30):
         kinds = np.arange(20 * many) % many
-        X = random.normal(size=(len(kinds), 4)) + 50 * np.eye(many)[kinds][:, :4] + 50 * kinds[:, None]
-        dataset = Dataset(f"{many} kinds", X, np.array([f"topic {kind + 1}" for kind in kinds]))
-        recipe = Recipe(embed=PCA(n_components=2), cluster=KMeans(n_clusters=many), engine="scikit_learn")
-        run(recipe, dataset).save(folder / "runs")
+        X = random.normal(size=(len(kinds), 4)) + 50 * kinds[:, None]
+        sets.append(Dataset(f"{many} kinds", X, np.array([f"topic {kind + 1}" for kind in kinds])))
     labels = np.repeat(NAMES, (90, 45, 15))
-    dataset = Dataset("long", random.normal(size=(N, 4)) + 3 * (labels == NAMES[0])[:, None], labels)
-    recipe = Recipe(embed=PCA(n_components=2), cluster=KMeans(n_clusters=3), engine="scikit_learn")
-    run(recipe, dataset).save(folder / "runs")
+    sets.append(Dataset("long", random.normal(size=(N, 4)) + 3 * (labels == NAMES[0])[:, None], labels))
+    for dataset in sets:
+        clusters = KMeans(n_clusters=len(np.unique(dataset.y)))
+        run(Recipe(embed=PCA(n_components=2), cluster=clusters, engine="scikit_learn"), dataset).save(folder / "runs")
     server = Server(folder / "stderr", "--out", str(folder / "runs"))
     yield server
     server.close()
