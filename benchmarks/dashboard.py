@@ -23,6 +23,8 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -131,24 +133,29 @@ class Session:
         return samples
 
 
+@contextmanager
+def serving(*arguments: str) -> Iterator[str]:
+    """`gpu-pipeline dashboard` in a process of its own, once it can be opened, and where it is."""
+    command = [sys.executable, "-m", "gpu_pipeline", "dashboard", *arguments, "--port", "0", "--no-show"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            found = re.search(r"http://\S+", server.stdout.readline())
+            assert found, "the dashboard did not start"
+            yield found[0]
+        finally:
+            server.terminate()
+
+
 def measure(n: int, gestures: int, chromium: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         blobs(n).to_parquet(Path(folder) / "points.parquet")
-        command = [sys.executable, "-m", "gpu_pipeline", "dashboard", f"{folder}/points.parquet"]
         start = seconds()
-        with subprocess.Popen(
-            [*command, "--out", f"{folder}/runs", "--port", "0", "--no-show"], stdout=subprocess.PIPE, text=True
-        ) as server:
-            try:
-                assert server.stdout is not None
-                found = re.search(r"http://\S+", server.stdout.readline())
-                assert found
-                started = seconds() - start
-                with sync_playwright() as playwright:
-                    browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-                    return {"points": n, "start": round(started, 1), **_gestures(browser, found[0], gestures)}
-            finally:
-                server.terminate()
+        with serving(f"{folder}/points.parquet", "--out", f"{folder}/runs") as url:
+            started = seconds() - start
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+                return {"points": n, "start": round(started, 1), **_gestures(browser, url, gestures)}
 
 
 def _gestures(browser: Browser, url: str, gestures: int) -> dict[str, Any]:

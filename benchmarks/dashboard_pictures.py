@@ -1,6 +1,6 @@
-"""The pictures of dashboard.md, and the figures that it quotes, as a person gets them: by clicking in a browser.
+"""The pictures of docs/dashboard.md, and the figures that it quotes, as a person gets them: by clicking in a browser.
 
-    python docs/pictures.py [--chromium PATH]
+    python benchmarks/dashboard_pictures.py [--chromium PATH]
 
 Makes three maps of MNIST (a minute on two cores), opens the dashboard on them, writes docs/images/dashboard-*.png and
 prints the figures. Those of the map of all digits differ a little from one kind of processor to another.
@@ -15,17 +15,16 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
+from dashboard import FLAGS, serving
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-IMAGES = Path(__file__).parent / "images"
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
 SCREEN = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
-COMMAND = (sys.executable, "-m", "gpu_pipeline")
 
 
 def main() -> None:
@@ -37,8 +36,8 @@ def main() -> None:
         few = make(folder, "--sample", "3000")
         command("place", few, "mnist", "--sample", "1000", "--seed", "5", "--out", folder)
         whole = make(folder)
-        with serving(folder) as url, sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        with serving("--out", folder) as url, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
             for name, act in ACTS.items():
                 page = browser.new_page(viewport=PHONE if name == "phone" else SCREEN)
                 page.goto(f"{url}?run={few if name == 'placed' else whole}")
@@ -54,26 +53,14 @@ def main() -> None:
 
 
 def command(*arguments: str) -> str:
-    return subprocess.run([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True, check=True).stdout
+    """`gpu-pipeline`, and what it printed."""
+    line = [sys.executable, "-m", "gpu_pipeline", *arguments]
+    return subprocess.run(line, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 def make(folder: str, *options: str) -> str:
     """A map of MNIST in that folder; its name."""
     return Path(json.loads(command("run", "--data", "mnist", *options, "--out", folder, "--json"))["run"]).name
-
-
-@contextmanager
-def serving(folder: str) -> Iterator[str]:
-    """A dashboard on a folder's runs, and where it is."""
-    arguments = ("dashboard", "--out", folder, "--port", "0", "--no-show")
-    with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        try:
-            found = re.search(r"http://\S+", server.stdout.readline())
-            assert found, "the dashboard did not start"
-            yield found[0]
-        finally:
-            server.terminate()
 
 
 def tab(page: Page, name: str) -> None:
@@ -145,10 +132,6 @@ def forming(page: Page) -> None:
     page.get_by_text(re.compile(r"The map shows iteration [3-6]\d\d")).wait_for(timeout=120_000)
 
 
-def phone(page: Page) -> None:
-    """Nothing is done."""
-
-
 ACTS: dict[str, Callable[[Page], None]] = {
     "map": point,
     "mistakes": mistakes,
@@ -157,7 +140,7 @@ ACTS: dict[str, Callable[[Page], None]] = {
     "cluster": cluster,
     "export": export,
     "placed": placed,
-    "phone": phone,
+    "phone": lambda page: None,
     "run": forming,
 }
 """Name of a picture -> what is done before it is taken."""
