@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from .engines import Progress as Fraction
-from .pipeline import Observer
+from .steps import Observer
 
 
 class Terminal(Observer):

@@ -25,6 +25,7 @@ LAYERS = (
     ("record",),
     ("compare", "placing", "render", "scoring"),
     ("pairs",),
+    ("sizes", "steps"),
     ("machine", "neighbors", "recipe"),
     ("engines",),
     ("preprocess",),

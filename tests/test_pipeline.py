@@ -14,14 +14,14 @@ import pandas as pd
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from gpu_pipeline import PCA, TSNE, UMAP, InputError, KMeans, Recipe, Run, draw, engines, load, open_run, pipeline, run
+from gpu_pipeline import PCA, TSNE, UMAP, InputError, KMeans, Recipe, Run, draw, engines, load, open_run, run, steps
 from gpu_pipeline.datasets import Dataset
 from gpu_pipeline.engines import Progress, scikit_learn
 from gpu_pipeline.errors import EngineFailed, Unavailable, Unsupported
-from gpu_pipeline.pipeline import Observer
 from gpu_pipeline.recipe import STEPS, make
 from gpu_pipeline.render import prepare
 from gpu_pipeline.report import rescore
+from gpu_pipeline.steps import Observer
 
 N = 120
 VALUES: dict[str, Any] = {
@@ -307,7 +307,7 @@ def test_no_engine_is_imported_for_what_is_done_sooner_without(
     """Unless it made the map, so that it has been imported already."""
     asked = []
     add_engine("slow", check=lambda: asked.append("check"), kmeans=scikit_learn.kmeans, tsne=scikit_learn.tsne)
-    for holder in (engines, pipeline):
+    for holder in (engines, steps):
         monkeypatch.setattr(holder, "SLOW_STARTERS", ("slow",))
     monkeypatch.setitem(engines.ENGINES, "kmeans", ("slow", "scikit_learn"))
     if not started:

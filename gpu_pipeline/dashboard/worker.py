@@ -17,6 +17,7 @@ from typing import Any, Literal
 from .. import pipeline, store
 from ..engines import Progress
 from ..errors import EngineFailed, InputError, Unavailable, Unsupported
+from ..steps import Observer
 from ..timing import seconds
 from .film import Recording
 from .jobs import read
@@ -27,7 +28,7 @@ _PACE = 6  # Reports that the estimate of the time left is over.
 _POLITE = 5  # The page that a person looks at comes first.
 
 
-class Recorder(pipeline.Observer):
+class Recorder(Observer):
     """Writes down what a run does, keeps the frames of its map, and hands a request to stop on.
 
     Parameters

@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from .. import __version__, pipeline, store
+from .. import __version__, pipeline, sizes, store
 from ..datasets import Dataset
 from ..datasets.dataset import pick_rows
 from ..datasets.labels import lack
 from ..errors import InputError
 from ..machine import facts
 from ..methods import UMAP
-from ..pipeline import Observer
 from ..placing import Preparation
 from ..recipe import Recipe
 from ..record import Record, Run, title_of
+from ..steps import Observer
 from ..timing import now
 from . import kmeans, picture, place, points, scores, statistics
 from .cluster import Where, check_installed, smallest_limit, team
@@ -344,7 +344,7 @@ def _check(recipe: Recipe, source: Source) -> None:
         raise InputError(f"{landmarks:,} landmarks cannot be drawn from {total:,} rows: take fewer.")
     if isinstance(recipe.embed, UMAP):
         raise InputError("a map by UMAP takes no new rows: use --method tsne or pca with --landmarks.")
-    pipeline.check_sizes(recipe, source.name, (landmarks, source.columns), source.image_shape)
+    sizes.check_shape(recipe, source.name, (landmarks, source.columns), source.image_shape)
 
 
 def _name(recipe: Recipe, source: Source) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..engines import Progress
-from ..pipeline import Observer
+from ..steps import Observer
 from ..store import replace_file
 from ..timing import now, seconds
 from .kept import read_json, write_json
