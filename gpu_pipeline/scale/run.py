@@ -14,17 +14,16 @@ from ..datasets import Dataset
 from ..datasets.dataset import pick_rows
 from ..datasets.labels import lack
 from ..errors import InputError
-from ..machine import facts
 from ..methods import UMAP
 from ..placing import Preparation
 from ..recipe import Recipe
-from ..record import Record, Run, title_of
+from ..record import Run
 from ..steps import Observer
-from ..timing import now
-from . import kmeans, picture, place, points, scores, statistics
+from . import kmeans, place, points, scores, statistics
 from .cluster import Where, check_installed, smallest_limit, team
 from .kept import clear, drop, end, keep, only_process, read_json, save_array, write_json
 from .memory import check_disk, share, worker_needs
+from .outcome import Outcome
 from .source import BLOCK, ROWS, Source, open_source
 from .watch import Watch
 from .workers import Team
@@ -124,16 +123,19 @@ class _Work:
             watch = Watch(self.folder, f"Map of {self.source.name}", self.observer, workers.dashboard)
             self._look_at_changes(workers, watch)
             surveyed = self._survey(workers, watch)
-            for sentence in lack(self.source.name, surveyed.unlabelled, self.source.total):
+            unlabelled = lack(self.source.name, surveyed.unlabelled, self.source.total)
+            for sentence in unlabelled:
                 self.observer.note(sentence)
             landmarks = self._embed(surveyed, watch)
             placed = self._place(workers, landmarks, watch)
             centers = self._cluster(workers, landmarks, watch)
             judged = self._score(workers, surveyed, centers, watch)
             self._table(workers, surveyed, centers, judged, watch)
-            record = self._record(surveyed, landmarks, placed, centers, judged, watch)
+            told = (*self.source.notes, *unlabelled)
+            outcome = Outcome(self.recipe, self.source, self.how, told, surveyed, landmarks, placed, centers, judged)
+            record = outcome.record()
             with watch.step("draw"):
-                image = workers.draw("draw", lambda: self._draw(surveyed, placed, judged, record))
+                image = workers.draw("draw", lambda: outcome.draw(self.folder / "table", record))
             record.seconds.update(watch.spent)
         assert landmarks.path is not None
         tables = sorted((self.folder / "table").glob("*.parquet"))
@@ -276,63 +278,6 @@ class _Work:
         )
         with watch.step("table", len(self.source.partitions)) as done:
             workers.each("table", points.write, self.source.partitions, asked, done=done)
-
-    def _draw(
-        self, surveyed: statistics.Surveyed, placed: dict[str, Any], judged: scores.Judged, record: Record
-    ) -> Any:
-        column, classes, counts, absent = "cluster", np.arange(len(judged.sizes)), judged.sizes, 0
-        if surveyed.classes is not None and surveyed.counts is not None:
-            column, classes, counts = "label", surveyed.classes, surveyed.counts
-            absent = surveyed.unlabelled
-        there = counts > 0
-        drawn = picture.Drawn(
-            self.folder / "table", column, classes[there], counts[there], placed["low"], placed["high"], absent
-        )
-        title, subtitle = title_of(record, judged.scores)
-        return picture.draw(drawn, title=title, subtitle=subtitle)
-
-    def _record(
-        self,
-        surveyed: statistics.Surveyed,
-        landmarks: Run,
-        placed: dict[str, Any],
-        centers: kmeans.Centers,
-        judged: scores.Judged,
-        watch: Watch,
-    ) -> Record:
-        """How the run came about."""
-        source, theirs = self.source, landmarks.record
-        unlabelled = lack(source.name, surveyed.unlabelled, source.total)
-        notes = [*source.notes, *unlabelled, *theirs.notes, *judged.scores.notes]
-        far = placed["far"] / source.total
-        notes.append(f"{far:.2%} of the rows are farther from all landmarks than 99 % of the landmarks are")
-        if not centers.converged:
-            notes.append(f"k-means was ended after {centers.passes} passes, before its centres stood still")
-        reduce_facts = {} if surveyed.share is None else {"explained_variance_ratio": surveyed.share}
-        cluster_facts = {"passes": centers.passes, "inertia": centers.inertia, "converged": centers.converged}
-        return Record(
-            recipe=self.recipe,
-            dataset={
-                **{"name": source.name, "source": Path(source.path).name, "n": source.total, "total": source.total},
-                **{"columns": source.columns, "image_shape": source.image_shape and list(source.image_shape)},
-                **{"digest": surveyed.digest, "partitions": len(source.partitions)},
-            },
-            preprocess=self.how,
-            engines={
-                **{"reduce": "dask", "embed": theirs.engines["embed"], "place": "mesh"},
-                **{"cluster": "dask", "score": "dask"},
-            },
-            skipped=theirs.skipped,
-            seconds=dict(watch.spent),
-            transfer={},
-            facts={
-                **{"reduce": reduce_facts, "embed": theirs.facts.get("embed", {}), "cluster": cluster_facts},
-                **{"place": {"landmarks": self.landmarks, "far_share": far}},
-            },
-            notes=list(dict.fromkeys(notes)),
-            machine=facts(),
-            created=now(),
-        )
 
 
 def _check(recipe: Recipe, source: Source) -> None:
