@@ -468,6 +468,18 @@ BAD_FILES: dict[str, tuple[str, object, tuple[str | None, str | None], str]] = {
     "shape": ("a.npy", np.zeros((3, 5)), (None, None), r"\(3, 5\)"),
     "text array": ("a.npy", np.array([["a", "b"]]), (None, None), "give numbers"),
     "no axes": ("a.parquet", pd.DataFrame({"a": [1.0], "b": [2.0]}), (None, None), r"\(a, b\) with --x and --y"),
+    "yes and no": (
+        "a.parquet",
+        pd.DataFrame({"x": [1.0], "y": [True], "z": [2]}),
+        (None, None),
+        r"no columns of numbers named x and y: .* \(x, z\)",
+    ),
+    "many": (
+        "a.parquet",
+        pd.DataFrame({f"c{i}": [1.0] for i in range(10)} | {"": [1.0]}),
+        (None, None),
+        r"\(c0, .*, c7 and 3 more\)",
+    ),
     "one axis": ("a.parquet", points(), ("x", None), "give both, or none"),
     "same axis": ("a.parquet", points(), ("x", "x"), "choose two"),
     "unknown": ("a.parquet", points(), ("x", "z"), "unknown column of a.parquet 'z'"),

@@ -13,7 +13,7 @@ import pandas as pd
 
 from ..datasets.kept import is_shown, series_of
 from ..datasets.tables import TABLES
-from ..errors import InputError, unknown_name
+from ..errors import InputError, listed, unknown_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -170,8 +170,8 @@ def _axes(file: str, schema: pa.Schema, x: str | None, y: str | None) -> tuple[s
         found = next((pair for pair in AXES if set(pair) <= lower.keys()), None)
         if found is None:
             raise InputError(
-                f"{file} has no columns named x and y: name two of its columns of numbers "
-                f"({', '.join(numbers[:8]) or 'it has none'}) with --x and --y."
+                f"{file} has no columns of numbers named x and y: name two of its columns of numbers "
+                f"({listed(numbers) or 'it has none'}) with --x and --y."
             )
         x, y = (lower[name] for name in found)
     for name in (x, y):
