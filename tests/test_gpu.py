@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Call, no_gpu, usable
+from conftest import Call, library, no_gpu, usable
 from sklearn import decomposition
 from sklearn.cluster import KMeans as ReferenceKMeans
 from sklearn.datasets import load_digits
@@ -51,7 +51,7 @@ def gpu() -> Iterator[probe.Gpu]:
         found = probe.gpu()
     except Unavailable as reason:
         no_gpu(str(reason))
-    cupy = pytest.importorskip("cupy")
+    cupy = library("cupy")
     yield found
     cupy.cuda.Device().synchronize()
 
@@ -78,7 +78,7 @@ def divergence(X: np.ndarray, embedding: np.ndarray, perplexity: float = 30.0) -
 
 
 def test_the_driver_tells_about_the_gpu(gpu: probe.Gpu) -> None:
-    cupy = pytest.importorskip("cupy")
+    cupy = library("cupy")
     properties = cupy.cuda.runtime.getDeviceProperties(0)
     assert gpu.name == properties["name"].decode()
     assert gpu.capability == (properties["major"], properties["minor"])
@@ -98,7 +98,7 @@ def test_there_and_back(engine: ModuleType, dtype: type) -> None:
 
 def test_array_algebra_gives_the_same_on_the_gpu() -> None:
     """`rapids_settings` is tested on NumPy; here on CuPy."""
-    cupy = pytest.importorskip("cupy")
+    cupy = library("cupy")
     rng = np.random.default_rng(0)
     rows = np.arange(50)
     indices = rng.permuted(np.tile(rows, (50, 1)), axis=1)[:, :8]
@@ -170,6 +170,20 @@ def test_kmeans(engine: ModuleType, digits: tuple[np.ndarray, np.ndarray]) -> No
     assert adjusted_rand_score(clusters, reference.labels_) > 0.7
 
 
+@pytest.mark.parametrize("scale", [1e-6, 1e6])
+def test_kmeans_ends_where_it_should_in_any_unit(
+    scale: float, engine: ModuleType, digits: tuple[np.ndarray, np.ndarray]
+) -> None:
+    X, _ = digits
+    settings = KMeans(n_clusters=10)
+    facts = engine.kmeans(engine.put(X * np.float32(scale)), settings, 0, silent).facts
+    expected = engine.kmeans(engine.put(X), settings, 0, silent).facts
+    reference = ReferenceKMeans(10, n_init=10, random_state=0).fit(X)
+    assert facts["inertia"] / scale**2 == pytest.approx(expected["inertia"], rel=1e-3)
+    assert facts["inertia"] / scale**2 < 1.002 * reference.inertia_
+    assert facts["iterations"] > 3
+
+
 def test_kmeans_of_a_fixed_number_of_iterations(engine: ModuleType, digits: tuple[np.ndarray, np.ndarray]) -> None:
     settings = KMeans(n_clusters=10, n_init=1, max_iter=3, tol=0.0)
     assert engine.kmeans(engine.put(digits[0]), settings, 0, silent).facts["iterations"] == 3
@@ -199,7 +213,7 @@ def test_tsne_is_as_good_as_scikit_learns(engine: ModuleType, digits: tuple[np.n
 
 def test_the_point_itself_costs_quality(engine: ModuleType, digits: tuple[np.ndarray, np.ndarray]) -> None:
     """Without `graph_without_self` the same settings end at a larger divergence from scikit-learn's affinities."""
-    cuml = pytest.importorskip("cuml")
+    cuml = library("cuml")
     X, _ = digits
     arguments, _ = rapids_settings.tsne(TSNE(), len(X), 0)
     naive = cuml.TSNE(**{**arguments, "square_distances": True}).fit_transform(engine.put(X))
@@ -261,7 +275,7 @@ def test_umap(engine: ModuleType, digits: tuple[np.ndarray, np.ndarray]) -> None
 
 def test_memory_that_runs_out(engine: ModuleType) -> None:
     """More than the GPU has: CuPy through RMM raises a MemoryError; afterwards all is free again."""
-    cupy = pytest.importorskip("cupy")
+    cupy = library("cupy")
     engine.sync()
     before = cupy.cuda.runtime.memGetInfo()[0]
 
@@ -278,7 +292,7 @@ def test_memory_that_runs_out(engine: ModuleType) -> None:
 
 def test_k_means_that_does_not_fit(engine: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """An array that leaves no room for the copy that centring makes: refused, and without that out of memory."""
-    cupy = pytest.importorskip("cupy")
+    cupy = library("cupy")
     free = cupy.cuda.runtime.memGetInfo()[0]
     X = cupy.zeros((int(free * 0.6) // 256, 64), dtype=cupy.float32)
     with pytest.raises(EngineFailed, match=r"k-means of .* values needs at least .* GiB but .* are free: take fewer"):
@@ -291,7 +305,7 @@ def test_k_means_that_does_not_fit(engine: ModuleType, monkeypatch: pytest.Monke
 
 
 def test_what_is_far_larger_than_the_gpu_is_refused_with_the_sizes(engine: ModuleType) -> None:
-    cupy = pytest.importorskip("cupy")
+    cupy = library("cupy")
     X = cupy.broadcast_to(cupy.zeros((1, 50), cupy.float32), (2_000_000_000, 50))
     for step, settings in (
         ("pca", PCA(n_components=2)),
@@ -307,7 +321,7 @@ def test_what_is_said_to_be_needed_at_least_is_needed(
     engine: ModuleType, digits: tuple[np.ndarray, np.ndarray]
 ) -> None:
     """The estimate must never refuse what would fit: what RMM hands out at most is no less."""
-    rmm, statistics = pytest.importorskip("rmm"), pytest.importorskip("rmm.statistics")
+    rmm, statistics = library("rmm"), library("rmm.statistics")
     X = engine.put(np.tile(digits[0], (20, 1)) + np.random.default_rng(0).normal(size=(20 * len(digits[0]), 64)))
     steps = (
         ("pca", PCA(n_components=2)),

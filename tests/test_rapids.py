@@ -23,6 +23,8 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+from sklearn.cluster import KMeans as ReferenceKMeans
+from sklearn.cluster import kmeans_plusplus
 from sklearn.datasets import load_digits
 from sklearn.manifold._utils import _binary_search_perplexity
 from sklearn.neighbors import NearestNeighbors
@@ -119,11 +121,56 @@ def test_other_settings() -> None:
     assert rapids_settings.pca(PCA(n_components=7))["n_components"] == 7
     assert rapids_settings.umap(UMAP(), 10_001, 3)["n_epochs"] == 200
     assert rapids_settings.umap(UMAP(n_epochs=11), 10_001, 3)["n_epochs"] == 11
-    # scikit-learn's 1e-4, relative to a mean variance of 25.
-    assert rapids_settings.kmeans(KMeans(tol=1e-4), 25.0, 3)["tol"] == pytest.approx(2.5e-3)
+    # scikit-learn's 1e-4, relative to a mean variance of 0.25.
+    assert rapids_settings.kmeans(KMeans(tol=1e-4), 0.25, 3)["tol"] == pytest.approx(2.5e-5)
     # RAFT refuses 0; a tolerance of its own float32 has to be above that too.
     assert 0 < np.float32(rapids_settings.kmeans(KMeans(tol=0.0), 25.0, 3)["tol"]) < 1e-30
     assert rapids_settings.neighbors(90)["n_neighbors"] == 91
+
+
+def lloyd(X: np.ndarray, start: np.ndarray, tol: float) -> tuple[float, int]:
+    """Inertia and passes of k-means from these centres, by cuVS's code and its rules of when to end, in float32."""
+    centres, before, limit = start.astype(np.float32), np.float32(np.inf), np.float32(tol)
+
+    def nearest() -> tuple[np.ndarray, np.float32]:
+        squares = ((X[:, None] - centres) ** 2).sum(axis=2)
+        return squares.argmin(axis=1), squares.min(axis=1).sum(dtype=np.float32)
+
+    for passes in itertools.count(1):
+        clusters, inertia = nearest()
+        means = np.stack([X[clusters == cluster].mean(axis=0) for cluster in range(len(centres))])
+        moved, centres = ((means - centres) ** 2).sum(dtype=np.float32), means
+        if moved < limit or (passes > 1 and inertia / before > np.float32(1) - limit):
+            return float(nearest()[1]), passes
+        before = inertia
+    raise AssertionError
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize("columns", [2, 64])
+@pytest.mark.parametrize("tol", [1e-4, 1e-2])
+def test_k_means_ends_where_scikit_learns_does_in_any_unit(scale: float, columns: int, tol: float) -> None:
+    X = (load_digits().data[:600, ::-1] @ np.linalg.qr(np.random.default_rng(0).normal(size=(64, columns)))[0]) * scale
+    X = (X - X.mean(axis=0)).astype(np.float32)
+    start, _ = kmeans_plusplus(X, 10, random_state=0)
+    settings, variance = KMeans(tol=tol), float(X.var(axis=0).mean())
+    unit = rapids_settings.kmeans_unit(settings, columns, variance)
+    given_tol = rapids_settings.kmeans(settings, variance / unit**2, 0)["tol"]
+    inertia, passes = lloyd(X / np.float32(unit), start / unit, given_tol)
+    theirs = ReferenceKMeans(10, init=start, n_init=1, tol=tol).fit(X)
+    # scikit-learn also ends where no row has changed its cluster, and then before a pass that moves nothing.
+    assert passes - theirs.n_iter_ in (0, 1)
+    assert inertia * unit**2 == pytest.approx(theirs.inertia_, rel=1e-5)
+
+
+@pytest.mark.parametrize("variance", [0.0, float("inf"), float("nan")])
+def test_rows_without_a_variance_stay_in_their_unit(variance: float) -> None:
+    assert rapids_settings.kmeans_unit(KMeans(), 2, variance) == 1
+
+
+def test_the_unit_changes_no_digit() -> None:
+    for variance in (1e-30, 3.0, 1e30):
+        assert np.frexp(rapids_settings.kmeans_unit(KMeans(n_clusters=7), 50, variance))[0] == 0.5
 
 
 EVERY = {

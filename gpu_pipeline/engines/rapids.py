@@ -190,11 +190,14 @@ def kmeans(X: Any, settings: methods.KMeans, seed: int, report: Report) -> Outpu
 
     _check_memory("k-means", X, rapids_settings.memory("kmeans", X.shape))
     X = _centred(X)
-    model = cuml.KMeans(**rapids_settings.kmeans(settings, float(X.var(axis=0).mean()), seed))
+    variance = float(X.var(axis=0).mean())
+    unit = rapids_settings.kmeans_unit(settings, X.shape[1], variance)
+    X /= unit
+    model = cuml.KMeans(**rapids_settings.kmeans(settings, variance / unit**2, seed))
     clusters = model.fit_predict(X).astype(cupy.int32)
     found = int(cupy.unique(clusters).size)
     notes = () if found == settings.n_clusters else (f"only {found} of {settings.n_clusters} clusters have points",)
-    return Output(clusters, {"inertia": float(model.inertia_), "iterations": int(model.n_iter_)}, notes)
+    return Output(clusters, {"inertia": float(model.inertia_) * unit**2, "iterations": int(model.n_iter_)}, notes)
 
 
 @guarded("the search of neighbours")

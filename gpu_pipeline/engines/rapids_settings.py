@@ -6,6 +6,7 @@ sources lie in github.com/NVIDIA/cuml. The array functions take NumPy and CuPy a
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,9 @@ GRAPH_COLUMNS = 1023
 """Neighbours that cuML's t-SNE takes at most, the point itself counted."""
 
 TOLERANCE = float(np.finfo(np.float32).tiny)
-"""What cuML's k-means is given for a tolerance of 0, which it refuses; no centre moves less and moves."""
+"""What cuML's k-means is given for a tolerance of 0, which it refuses; no centre moves less and moves.
+
+It also ends where the inertia rises by rounding, so that even then it may make fewer passes than it was allowed."""
 
 # verbose=False would be level "info", whose warnings go to standard output; 2 is level "error".
 QUIET: dict[str, Any] = {"verbose": 2, "output_type": "cupy"}
@@ -97,11 +100,23 @@ def umap(settings: methods.UMAP, n: int, seed: int) -> dict[str, Any]:
     }
 
 
-def kmeans(settings: methods.KMeans, variance: float, seed: int) -> dict[str, Any]:
-    """What cuML's k-means is given; `variance` is the mean of the columns' variances.
+def kmeans_unit(settings: methods.KMeans, columns: int, variance: float) -> float:
+    """Power of two to divide rows by, so that cuML's k-means ends where scikit-learn's does, in whatever unit they are.
 
-    cuML compares the centres' squared movement with `tol`, scikit-learn with `tol` x `variance`.
+    cuML has one `tol` for two rules (cuVS, cpp/src/cluster/detail/kmeans_common.cuh, check_convergence): a start ends
+    when the centres' squared movement is below it, or when a pass lowers the inertia by a smaller share of it.
+    scikit-learn has the first rule alone, with `tol` x `variance`, the mean of the columns' variances. That much
+    movement of clusters of equal size lowers the inertia by a share of `tol` / (clusters x columns) or more, so that
+    where the variance is 1 / (clusters x columns) one number serves both rules. With a `tol` of 1 or more, as it was
+    for a variance of 10,000, the second ends every start after its second pass.
     """
+    if not 0 < variance < math.inf:
+        return 1.0
+    return 2.0 ** round(math.log2(variance * settings.n_clusters * columns) / 2)
+
+
+def kmeans(settings: methods.KMeans, variance: float, seed: int) -> dict[str, Any]:
+    """What cuML's k-means is given for rows in the unit of `kmeans_unit`; `variance` is the mean of their columns'."""
     return {
         "n_clusters": settings.n_clusters,
         "n_init": settings.n_init,
