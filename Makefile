@@ -58,7 +58,7 @@ bench-gpu: $(VENV)/installed-bench
 
 gpu: $(VENV)/installed-dev
 	GPU_PIPELINE_REQUIRE_GPU=1 $(BIN)/pytest -m gpu $(TESTS)
-	$(BIN)/pytest tests/test_contract.py
+	GPU_PIPELINE_REQUIRE_GPU=1 $(BIN)/pytest tests/test_contract.py
 	$(BIN)/python -m gpu_pipeline.engines.mesh.gpu_profile 5000 70000
 	$(MAKE) bench-gpu
 

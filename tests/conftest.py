@@ -56,6 +56,14 @@ def usable(name: str) -> ModuleType:
         no_gpu(f"{name}: {reason}")
 
 
+def library(name: str) -> ModuleType:
+    """A library that the tests of a GPU need beside its engines."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        no_gpu(f"{name} is not installed")
+
+
 @pytest.fixture(scope="session")
 def mnist_dir() -> Path:
     """The folder that holds `mnist/` with the real IDX files."""

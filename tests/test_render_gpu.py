@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import missing, usable
+from conftest import library, missing, usable
 from cuda_host import Kernels, Program, compiler, nvcc, signatures, spills
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -100,11 +100,12 @@ def table(n: int, dtype: type = np.float32, seed: int = 0) -> pd.DataFrame:
     x, y = (rng.normal(scale=3, size=(2, n)) + 20 * np.array([np.cos(label), np.sin(label)])).astype(dtype)
     quality = np.where(rng.random(n) < 0.1, np.nan, rng.normal(size=n)).astype(np.float32)
     when = pd.Timestamp("2024-05-01") + pd.to_timedelta(np.where(rng.random(n) < 0.1, np.nan, rng.random(n)), unit="h")
-    return pd.DataFrame({"x": x, "y": y, "label": label, "quality": quality, "misfit": label == 3, "when": when})
+    columns = {"x": x, "y": y, "label": label, "quality": quality, "misfit": label == 3, "when": when}
+    return pd.DataFrame({**columns, "took": when - when.min()})
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("colour", ["label", "quality", "misfit", "when", "density"])
+@pytest.mark.parametrize("colour", ["label", "quality", "misfit", "when", "took", "density"])
 def test_counts_sums_and_key_are_those_of_the_cpu(device: Any, colour: str, dtype: type) -> None:
     points = table(20_000, dtype)
     (layer,), there_ = prepare(points, colour=colour), device_table.prepare(device, columns(device, points), colour)
@@ -395,10 +396,10 @@ def test_a_hundred_million_points_are_counted_as_by_the_cpu() -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("colour", ["label", "name", "quality", "count", "share", "known", "when"])
+@pytest.mark.parametrize("colour", ["label", "name", "quality", "count", "share", "known", "when", "took"])
 def test_frames_of_cudf_are_drawn_as_those_of_pandas(colour: str) -> None:
     gpu()
-    cudf = pytest.importorskip("cudf")
+    cudf = library("cudf")
     points = table(5000)
     points["name"] = pd.Categorical(points["label"].map(lambda label: f"class {label}"))
     points["count"] = points["label"].where(points["label"] > 2).astype("Int64")

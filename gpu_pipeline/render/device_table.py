@@ -49,13 +49,13 @@ def prepare(device: Device, table: Mapping[str, Any], colour: str) -> DeviceLaye
         return DeviceLayer(device, {**frame, "ink": xp.zeros(n, np.int8)}, Key(colour, "density"), 1)
     if colour not in table:
         raise unknown_name("column to colour by", colour, [*map(str, table), "density"])
-    when = _times(table[colour])
-    if when is not None and is_quantity(when, colour):
-        return _quantity(device, frame, xp.asarray(times.seconds(when)), Key(colour, "quantity", time=True))
-    numbers = _numbers(device, table[colour])
+    column = _timed(table[colour])
+    if _kind(column) == "M" and is_quantity(column, colour):
+        return _quantity(device, frame, xp.asarray(times.seconds(column)), Key(colour, "quantity", time=True))
+    numbers = _numbers(device, column)
     if numbers is None:
-        codes, found = _codes_of(device, table[colour])
-    elif not _whole(table[colour]) and (colour not in CLASS_COLUMNS or _any_fraction(xp, numbers)):
+        codes, found = _codes_of(device, column)
+    elif not _whole(column) and (colour not in CLASS_COLUMNS or _any_fraction(xp, numbers)):
         return _quantity(device, frame, numbers, Key(colour, "quantity"))
     else:
         codes, found = _distinct(device, numbers)
@@ -155,11 +155,15 @@ def _codes_of(device: Device, column: Any) -> tuple[Any, pd.Series]:
     return device.xp.asarray(here), pd.Series(found)
 
 
-def _times(column: Any) -> pd.Series | None:
-    """A column of times on the host, where they are few bytes beside the points; None if it holds none."""
-    if getattr(getattr(column, "dtype", None), "kind", "") != "M":
-        return None
-    return column.to_pandas() if hasattr(column, "to_pandas") else pd.Series(column)
+def _kind(column: Any) -> str:
+    return str(getattr(getattr(column, "dtype", None), "kind", ""))
+
+
+def _timed(column: Any) -> Any:
+    """A column of times, or of durations in seconds, on the host, where they are few bytes; any other as it is."""
+    if _kind(column) not in ("m", "M"):
+        return column
+    return times.lasting(column.to_pandas() if hasattr(column, "to_pandas") else pd.Series(column))
 
 
 def _quantity(device: Device, frame: dict[str, Any], numbers: Any, key: Key) -> DeviceLayer:
