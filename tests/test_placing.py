@@ -139,6 +139,20 @@ def test_neighbors_and_distances_are_the_exact_ones(
     np.testing.assert_allclose(placed.distances[:50], np.sort(distances, axis=1)[:, :15], rtol=1e-4)
 
 
+def test_one_in_a_hundred_new_rows_is_far_where_they_are_of_the_kind() -> None:
+    """Of directions with more and less noise, as of embeddings of texts, where 6 in 100 were."""
+    rng = np.random.default_rng(7)
+    centers = np.repeat(rng.normal(size=(10, 50)), 4, axis=0) + 0.5 * rng.normal(size=(40, 50))
+    X = centers[rng.choice(40, 20_000, p=rng.dirichlet(np.full(40, 1.5)))]
+    X += rng.normal(size=X.shape) * rng.gamma(6, 1 / 6, size=(len(X), 1))
+    X = (X / np.linalg.norm(X, axis=1, keepdims=True)).astype(np.float32)
+    axes = np.eye(50, 2, dtype=np.float32)
+    mean = np.zeros(50, np.float32)
+    reference = Reference.build(X[:12_000], X[:12_000, :2], PCA(n_components=2), kept={"mean": mean, "axes": axes})
+    placed = reference.place_features(X[12_000:])
+    assert 0.007 < (placed.novelty > placed.far).mean() < 0.014
+
+
 def test_what_is_not_of_the_kind_is_far(made: tuple[Reference, np.ndarray], digits: Dataset, placed: Placed) -> None:
     reference = made[0]
     assert (placed.novelty > placed.far).mean() < 0.05  # Measured 0.013; 0.01 of the reference's own.

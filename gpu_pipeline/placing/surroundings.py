@@ -40,17 +40,19 @@ def measure(made: Index, features: np.ndarray, seed: int, threads: int) -> tuple
     """What is usual in each cluster, (clusters,) float32, and beyond which multiple of it a row is far."""
     n = len(features)
     sample = pick_rows(n, min(n, max(_SAMPLE, n // 16)), seed)
-    _, squares = made.query(features[sample], min(NEIGHBORS, n - 1), threads, names=sample)
+    nearest, squares = made.query(features[sample], min(NEIGHBORS, n - 1), threads, names=sample)
     distances = np.sqrt(squares)
     own = distances.mean(axis=1, dtype=np.float64)
-    clusters = made.labels()[sample]
+    labels = made.labels()
+    clusters = labels[sample]
     present = np.bincount(clusters, minlength=len(made.counts))
     overall = float(own.mean())
     # A cluster of copies, or one without a row in the sample, has no measure of its own.
     sums = np.bincount(clusters, own, minlength=len(made.counts))
     usual = np.where(present > 0, sums / np.maximum(present, 1), overall)
     usual = np.maximum(usual, max(overall * 1e-3, 1e-30)).astype(np.float32)
-    return usual, float(np.quantile(novelty(usual[clusters], distances), FAR))
+    # As of a new row, which has no cluster of its own but that of the reference row nearest to it.
+    return usual, float(np.quantile(novelty(usual[labels[nearest[:, 0]]], distances), FAR))
 
 
 def novelty(usual: np.ndarray, distances: np.ndarray) -> np.ndarray:
