@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import ImageFont
 
 from gpu_pipeline.errors import InputError
 from gpu_pipeline.render import (
@@ -39,7 +40,7 @@ from gpu_pipeline.render import shade as shade_grid
 from gpu_pipeline.render.counting import blend, blocks, histogram, largest_share, scatter, survey
 from gpu_pipeline.render.names import overlap
 from gpu_pipeline.render.palette import ALARM, BESIDE_GREY, CALM, MANY, MISSING, QUANTITY, TEN, rgb
-from gpu_pipeline.render.text import cut, width
+from gpu_pipeline.render.text import cut, font, width
 
 # Machado, Oliveira & Fernandes 2009 (doi:10.1109/TVCG.2009.113), severity 1, on linear RGB.
 SIGHT: dict[str, Any] = {
@@ -607,6 +608,20 @@ def test_settings_that_cannot_be_used(arguments: dict[str, object], words: str) 
 def test_a_picture_too_small_for_its_texts_is_refused() -> None:
     with pytest.raises(InputError, match="no room"):
         picture(table(20), title="t", width=100, height=100)
+
+
+@pytest.mark.parametrize(
+    "text", ["Économie \u2013 société", "naïve\u2019s", "łódź", "β → ∞ ≤ µ²", "Жук", "אבג", "عربي"]
+)
+def test_letters_beyond_ascii_are_drawn(text: str) -> None:
+    """No letter is the box that is drawn for one that the font lacks."""
+    face = font(17, text)
+    box = bytes(face.getmask("\U0010ffff"))
+    assert all(bytes(face.getmask(letter)) != box for letter in text)
+
+
+def test_plain_text_keeps_pillows_own_font() -> None:
+    assert font(17, "0123 plain, text…").getname() == ImageFont.load_default(17).getname()
 
 
 def test_any_text_is_cut_to_its_room() -> None:

@@ -106,11 +106,12 @@ def paint_legend(image: Image.Image, legend: Legend, box: Box, size: int) -> Non
     """Draw a legend into its box."""
     draw = ImageDraw.Draw(image)
     left, top, right, _ = box
-    step, face = pitch(size), font(size)
+    step = pitch(size)
     y = top + step / 2
 
     def line(text: str, colour: tuple[int, int, int]) -> None:
-        draw.text((left, y), cut(text, size, right - left), colour, face, anchor="lm")
+        text = cut(text, size, right - left)
+        draw.text((left, y), text, colour, font(size, text), anchor="lm")
 
     line(legend.heading, TEXT)
     y += step
@@ -122,8 +123,8 @@ def paint_legend(image: Image.Image, legend: Legend, box: Box, size: int) -> Non
         middle = left + radius
         draw.ellipse((left, y - radius, middle + radius, y + radius), row.colour)
         name = cut(row.name, size, right - left - 1.4 * size - _gap(row, size))
-        draw.text((left + 1.4 * size, y), name, TEXT, face, anchor="lm")
-        draw.text((right, y), row.count, QUIET, face, anchor="rm")
+        draw.text((left + 1.4 * size, y), name, TEXT, font(size, name), anchor="lm")
+        draw.text((right, y), row.count, QUIET, font(size, row.count), anchor="rm")
         y += step
     for text in (_more(legend.more), legend.note):
         if text:
@@ -141,7 +142,7 @@ def _paint_ramp(draw: ImageDraw.ImageDraw, legend: Legend, box: Box, size: int) 
     for place, text in legend.ticks:
         y = bottom - place * (bottom - top)
         draw.line((right, y, right + 0.3 * size, y), QUIET)
-        draw.text((right + 0.6 * size, y), text, TEXT, font(size), anchor="lm")
+        draw.text((right + 0.6 * size, y), text, TEXT, font(size, text), anchor="lm")
 
 
 def _of_quantity(keys: Sequence[Key], heading: str) -> Legend:

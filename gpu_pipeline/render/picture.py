@@ -261,16 +261,16 @@ def paint(layout: Layout, mode: Mode | None = None) -> Image.Image:
         pen.rectangle((left, top, right, bottom), outline=RULE)
         if not len(panel.layer):
             middle = ((left + right) / 2, (top + bottom) / 2)
-            pen.text(middle, "no points", QUIET, font(layout.name_size), anchor="mm")
+            pen.text(middle, "no points", QUIET, font(layout.name_size, "no points"), anchor="mm")
         for name in panel.names:
             x, y = name.middle
             # The font has no bold: a thin outline makes a digit bold, but would join the letters of a word.
             bold = layout.halo // 4 if len(name.text) <= 2 else 0
             for stroke, ink in ((layout.halo, BACKGROUND), (bold, TEXT)):
-                face = font(layout.name_size)
+                face = font(layout.name_size, name.text)
                 pen.text((left + x, top + y), name.text, ink, face, anchor="mm", stroke_width=stroke, stroke_fill=ink)
     for line in layout.lines:
-        pen.text((line.x, line.y), line.text, line.colour, font(line.size), anchor="la")
+        pen.text((line.x, line.y), line.text, line.colour, font(line.size, line.text), anchor="la")
     for legend, box in layout.legends:
         paint_legend(image, legend, box, layout.legend_size)
     return image

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from functools import lru_cache
+from pathlib import Path
 
 from PIL import ImageFont
 
@@ -11,19 +12,52 @@ LONGEST = 300
 """Characters looked at; no room on a picture holds more."""
 
 
-@lru_cache(maxsize=32)
-def font(size: int) -> ImageFont.FreeTypeFont:
-    """Pillow's own font (Aileron) in a size in pixels."""
-    face = ImageFont.load_default(size)
+_FACES = (
+    None,
+    str(Path(__file__).parent / "fonts" / "DejaVuSansCondensed.ttf"),
+    *("NotoSansCJK-Regular.ttc", "DroidSansFallbackFull.ttf", "wqy-zenhei.ttc"),
+)
+"""Fonts, the first that has all letters of a text draws it: Pillow's own (Aileron, of little but ASCII); DejaVu, of
+Latin, Greek, Cyrillic, Arabic, Hebrew and signs; and by name, if the computer has them, some of Chinese, Japanese and
+Korean."""
+
+_NO_LETTER = "\U0010ffff"
+
+
+def font(size: int, text: str) -> ImageFont.FreeTypeFont:
+    """The font for a text, in a size in pixels; letters that no font has are drawn as an empty box."""
+    letters, faces = frozenset(text), []
+    for name in _FACES:
+        face = _face(name, size)
+        if face is not None:
+            lacks = sum(_lacks(name, letter) for letter in letters)
+            if not lacks:
+                return face
+            faces.append((lacks, face))
+    return min(faces, key=lambda pair: pair[0])[1]
+
+
+@lru_cache(maxsize=64)
+def _face(name: str | None, size: int) -> ImageFont.FreeTypeFont | None:
+    try:
+        face = ImageFont.load_default(size) if name is None else ImageFont.truetype(name, size)
+    except OSError:
+        return None
     assert isinstance(face, ImageFont.FreeTypeFont), "Pillow was built without FreeType"
     return face
 
 
-def clean(text: str) -> str:
-    """One line that any font can try to draw: no control characters, no half surrogate pairs.
+@lru_cache(maxsize=4096)
+def _lacks(name: str | None, letter: str) -> bool:
+    """Whether a font draws a letter as what it draws for no letter at all."""
+    face = _face(name, 16)
+    assert face is not None
+    here, nothing = face.getmask(letter), face.getmask(_NO_LETTER)
+    return bool(here.size == nothing.size and bytes(here) == bytes(nothing))
 
-    Letters that the font lacks are drawn as an empty box.
-    """
+
+def clean(text: str) -> str:
+    """One line that any font can try to draw: no control characters, no half surrogate pairs."""
     text = text[:LONGEST].encode("utf-8", "replace").decode("utf-8")
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
@@ -39,7 +73,7 @@ def isolated(text: str) -> str:
 
 def width(text: str, size: int) -> int:
     """Pixels that a line takes, rounded up."""
-    return int(font(size).getlength(text)) + 1
+    return int(font(size, text).getlength(text)) + 1
 
 
 def cut(text: str, size: int, room: float) -> str:
