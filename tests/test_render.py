@@ -40,7 +40,7 @@ from gpu_pipeline.render import shade as shade_grid
 from gpu_pipeline.render.counting import blend, blocks, histogram, largest_share, scatter, survey
 from gpu_pipeline.render.names import overlap
 from gpu_pipeline.render.palette import ALARM, BESIDE_GREY, CALM, MANY, MISSING, QUANTITY, TEN, rgb
-from gpu_pipeline.render.text import cut, font, width
+from gpu_pipeline.render.text import cut, cut_apart, font, width
 
 # Machado, Oliveira & Fernandes 2009 (doi:10.1109/TVCG.2009.113), severity 1, on linear RGB.
 SIGHT: dict[str, Any] = {
@@ -476,6 +476,22 @@ def test_a_name_stands_beside_a_class_that_it_would_hide() -> None:
     assert min(abs(top - down[-1]), abs(bottom - down[-1])) < 2 * (bottom - top)
 
 
+def test_no_name_hides_a_class() -> None:
+    """Thirty islands with names wider than they are; what their names cover is counted point by point."""
+    random = np.random.default_rng(1)
+    label = random.integers(0, 30, 6000)
+    x, y = np.array([label % 6, label // 6]) * 6.0 + random.normal(scale=0.6, size=(2, 6000))
+    points = pd.DataFrame({"x": x, "y": y, "label": [f"a kind of thing with number {i}" for i in label]})
+    (panel,) = layout(points).panels
+    assert len(panel.names) > 15
+    view = fit(panel.layer.frame, *(round(panel.box[i + 2]) - round(panel.box[i]) for i in (0, 1)))
+    scale = (view.x_range[1] - view.x_range[0]) / view.width
+    across, down = (x - view.x_range[0]) / scale, (view.y_range[1] - y) / scale
+    for left, top, right, bottom in (name.box for name in panel.names):
+        under = (across > left) & (across < right) & (down > top) & (down < bottom)
+        assert (np.bincount(label[under], minlength=30) / np.bincount(label)).max() < 0.65
+
+
 def test_names_in_the_same_place_step_aside_or_are_left_out() -> None:
     random = np.random.default_rng(0)
     x, y = random.normal(size=(2, 3000))
@@ -638,6 +654,18 @@ def test_any_text_is_cut_to_its_room() -> None:
     assert box[2] <= 400
     assert made.panels[0].box[2] < box[0]
     assert made.panels[0].box[2] - made.panels[0].box[0] > 150
+
+
+def test_lines_that_begin_alike_show_where_they_differ() -> None:
+    names = ["Networking: theory", "Networking: tutorials", "Networking: tutors", "Geometry: theory", "Net", ""]
+    assert [width(name, 17) > 120 for name in names] == [True, True, True, True, False, False]
+    shown = cut_apart(names, 17, [120] * 6)
+    assert len(set(shown)) == 6
+    assert all(width(text, 17) <= 121 for text in shown)
+    assert shown[0] == "Net… theory"
+    assert shown[3:] == [cut("Geometry: theory", 17, 120), "Net", ""]
+    assert cut_apart(["the very same name"] * 2, 17, [90, 90]) == [cut("the very same name", 17, 90)] * 2
+    assert cut_apart(names, 17, [500] * 6) == names
 
 
 def test_title_and_figures_are_written_above_the_map() -> None:

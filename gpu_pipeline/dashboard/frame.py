@@ -74,15 +74,10 @@ def draw_frame(
         image = _with_images(image, layer, view, images, round(THUMB * ratio))
     placed = place_names(grid, key, round(NAME_SIZE * ratio), round(3 * ratio)) if names else ()
     # A few points of a class lie in no place of their own.
-    many = [name for name, n in zip(key.names, grid.seen.amounts, strict=False) if n > 0.01 * facts.coloured]
-    kept = [name for name in placed if key.column != "misfit" and any(_is(name.text, known) for known in many)]
+    many = np.flatnonzero(grid.seen.amounts > 0.01 * facts.coloured)
+    kept = [name for name in placed if key.column != "misfit" and name.ink in many]
     png = encode(image.transpose(Image.Transpose.FLIP_TOP_BOTTOM))
     return Frame(png, tuple((name.text, *_in_data(name.middle, view)) for name in kept), facts, seconds() - start)
-
-
-def _is(text: str, name: str) -> bool:
-    """Whether a text is a name, which may have been cut."""
-    return text == name or (text.endswith("…") and name.startswith(text[:-1]))
 
 
 def _with_images(image: Image.Image, layer: Layer, view: View, images: Images, size: int) -> Image.Image:

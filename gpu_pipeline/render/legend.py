@@ -13,7 +13,7 @@ from ..figures import short
 from .key import Key
 from .names import Box
 from .palette import DENSITY, MISSING, QUANTITY, QUIET, RULE, TEXT, rgb
-from .text import clean, cut, font, width
+from .text import clean, cut, cut_apart, font, width
 
 TICK_STEPS = 20
 """Steps of a ramp that its ticks tell apart where they are times."""
@@ -118,11 +118,11 @@ def paint_legend(image: Image.Image, legend: Legend, box: Box, size: int) -> Non
     if legend.ramp is not None:
         _paint_ramp(draw, legend, (left, y, left + 1.2 * size, y + 5.5 * step), size)
         y += 6.5 * step
-    for row in legend.rows:
+    rooms = [right - left - 1.4 * size - _gap(row, size) for row in legend.rows]
+    for row, name in zip(legend.rows, cut_apart([row.name for row in legend.rows], size, rooms), strict=True):
         radius = 0.36 * size
         middle = left + radius
         draw.ellipse((left, y - radius, middle + radius, y + radius), row.colour)
-        name = cut(row.name, size, right - left - 1.4 * size - _gap(row, size))
         draw.text((left + 1.4 * size, y), name, TEXT, font(size, name), anchor="lm")
         draw.text((right, y), row.count, QUIET, font(size, row.count), anchor="rm")
         y += step

@@ -11,7 +11,7 @@ import numpy as np
 from .counting import blocks
 from .grid import Grid
 from .key import Key
-from .text import cut, width
+from .text import cut_apart, width
 
 BLOCKS = 40
 """Blocks along the shorter side of a map in which a class's densest place is sought."""
@@ -20,7 +20,13 @@ FAINT = 0.25
 """A place with less than this share of the best place's score is no place for the name."""
 
 HIDDEN = 0.3
-"""Share of its class's points that a name may cover before it moves above or below them, if it can."""
+"""Share of any class's points that a name may cover before it moves above or below them, if it can."""
+
+FINE = 4
+"""Side of the blocks, in pixels, by which it is told what a name covers."""
+
+FEW = 0.001
+"""Share of all points that a name may cover of any class, which may have few."""
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom, in pixels from the top left corner."""
@@ -28,10 +34,11 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Name:
-    """A class's name on the map: its text, the box that it fills, its middle in (x, y)."""
+    """A class's name on the map: its text, the box that it fills, its middle in (x, y), and its ink."""
 
     text: str
     box: Box
+    ink: int
 
     @property
     def middle(self) -> tuple[float, float]:
@@ -42,10 +49,10 @@ class Name:
 def place_names(grid: Grid, key: Key, size: int, halo: int) -> tuple[Name, ...]:
     """Names of the classes that are in view, each where its class is dense and no other is.
 
-    The largest class chooses first. A name that would cover another moves to its class's next best
-    place; if there is none, it is left to the legend. One that would cover most of its class, which is small then,
-    stands above or below it. Classes that share an ink have no names, nor have the points without a class, which may
-    be anywhere.
+    The largest class chooses first. A name that would cover another moves to its class's next best place. One that
+    would cover much of a class, its own or another, stands above or below its place, where it covers least; if that
+    is still too much, it moves to the next best place too. If there is none, it is left to the legend. Classes that
+    share an ink have no names, nor have the points without a class, which may be anywhere.
 
     Parameters
     ----------
@@ -61,13 +68,18 @@ def place_names(grid: Grid, key: Key, size: int, halo: int) -> tuple[Name, ...]:
         return ()
     block = max(min(height, map_width) // BLOCKS, 1)
     whole = blocks(grid.counts, grid.seen.lit, block)
-    most, amount = HIDDEN * whole.sum(axis=(0, 1)), _smooth(whole)
+    fine = blocks(grid.counts, grid.seen.lit, FINE)
+    sizes = whole.sum(axis=(0, 1))
+    most, amount = np.maximum(HIDDEN * sizes, FEW * sizes.sum()), _smooth(whole)
+    if key.absent:
+        most[len(key.names) - 1] = np.inf
+    texts = cut_apart(key.names, size, [0.3 * map_width] * len(key.names))
     total = np.maximum(amount.sum(axis=-1), 1)
     placed: list[Name] = []
     for ink in np.argsort(-amount.sum(axis=(0, 1)), kind="stable")[: len(key.names)]:
         if key.absent and ink == len(key.names) - 1:
             continue
-        text = cut(key.names[ink], size, 0.3 * map_width)
+        text = texts[ink]
         half_x, half_y = width(text, size) / 2 + halo, 0.6 * size + halo
         if not text or half_x * 2 > map_width or half_y * 2 > height:
             continue
@@ -80,28 +92,35 @@ def place_names(grid: Grid, key: Key, size: int, halo: int) -> tuple[Name, ...]:
             y = min(max(height - (row + 0.5) * block, half_y), height - half_y)
             box = (x - half_x, y - half_y, x + half_x, y + half_y)
             taken = [other.box for other in placed]
-            if not any(overlap(box, other) for other in taken):
-                placed.append(Name(text, _uncovering(box, grid.counts[..., ink], most[ink], taken)))
+            if any(overlap(box, other) for other in taken):
+                continue
+            if (moved := _uncovering(box, height, fine, most, taken)) is not None:
+                placed.append(Name(text, moved, int(ink)))
                 break
     return tuple(placed)
 
 
-def _uncovering(box: Box, counts: np.ndarray, most: float, taken: Sequence[Box]) -> Box:
-    """A box moved up or down until it covers few of a class's points, (height, width); the box itself if it cannot."""
-    height = counts.shape[0]
+def _uncovering(box: Box, height: int, fine: np.ndarray, most: np.ndarray, taken: Sequence[Box]) -> Box | None:
+    """A box moved up or down until it covers no more than `most` of any ink, (inks,), or as little as it can.
+
+    `fine` are (rows, columns, inks) in blocks of the map, the lowest first. None if it covers more than twice as much
+    wherever it is.
+    """
     left, top, right, bottom = box
     step = (bottom - top) / 2
+    best, least = None, 2.0
     for shift in sorted(range(-6, 7), key=lambda shift: (abs(shift), shift)):
         moved = (left, top + shift * step, right, bottom + shift * step)
-        rows = slice(max(int(height - moved[3]), 0), max(math.ceil(height - moved[1]), 0))
-        if (
-            moved[1] >= 0
-            and moved[3] <= height
-            and counts[rows, int(left) : math.ceil(right)].sum() <= most
-            and not any(overlap(moved, other) for other in taken)
-        ):
-            return moved
-    return box
+        if moved[1] < 0 or moved[3] > height or any(overlap(moved, other) for other in taken):
+            continue
+        rows = slice(int((height - moved[3]) / FINE), math.ceil((height - moved[1]) / FINE))
+        columns = slice(int(left / FINE), math.ceil(right / FINE))
+        covered = float((fine[rows, columns].sum(axis=(0, 1)) / most).max())
+        if covered < least:
+            best, least = moved, covered
+        if covered <= 1:
+            break
+    return best
 
 
 def overlap(one: Box, other: Box) -> bool:

@@ -223,7 +223,12 @@ def plan(
             "to 16384 x 16384."
         )
     unit = min(max(min(width, height) / 900, 0.6), 6.0)
-    pad, small, name_size, halo = 24 * unit, round(17 * unit), round(28 * unit), round(4 * unit)
+    pad, small, name_size, halo = (
+        24 * unit,
+        round(17 * unit),
+        round((20 if _long(layers) else 28) * unit),
+        round(4 * unit),
+    )
     lines, top = _stack(((title, round(29 * unit), TEXT), (subtitle, small, QUIET)), pad, pad, width - 2 * pad)
     lines_room = int((height - top - pad) / pitch(small))
     keys = list(dict.fromkeys(layer.key.column for layer in layers))
@@ -248,6 +253,11 @@ def plan(
         boxes.append((legend, (left, y, left + min(legend.width(small), legend_width), y + legend.height(small))))
         y += legend.height(small) + pitch(small)
     return Layout(width, height, tuple(panels), tuple(lines), tuple(boxes), name_size, halo, small)
+
+
+def _long(layers: Sequence[Layer | DeviceLayer]) -> bool:
+    """Whether classes have names and not numbers; they take more room."""
+    return any(len(name) > 3 for layer in layers for name in layer.key.names)
 
 
 def paint(layout: Layout, mode: Mode | None = None) -> Image.Image:

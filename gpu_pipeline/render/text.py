@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import defaultdict
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -76,6 +78,7 @@ def width(text: str, size: int) -> int:
     return int(font(size, text).getlength(text)) + 1
 
 
+@lru_cache(maxsize=4096)
 def cut(text: str, size: int, room: float) -> str:
     """The line, cleaned, and cut with an ellipsis where it is wider than `room` pixels."""
     text = clean(text)
@@ -89,3 +92,32 @@ def cut(text: str, size: int, room: float) -> str:
         else:
             long = middle - 1
     return text[:short].rstrip() + "…" if short else ""
+
+
+def cut_apart(texts: Sequence[str], size: int, rooms: Sequence[float]) -> list[str]:
+    """Lines as by `cut`, each in its room; where several would look alike, what they begin with is shortened.
+
+    "Networking: theory" and "Networking: tutorials" become "Net… theory" and "Net… tutori…".
+    """
+    lines = [clean(text) for text in texts]
+    shown = [cut(line, size, room) for line, room in zip(lines, rooms, strict=True)]
+    for _ in range(3):  # Of those that begin alike some may go on alike.
+        alike = defaultdict(list)
+        for i, text in enumerate(shown):
+            if text not in ("", lines[i]):
+                alike[text].append(i)
+        for group in alike.values():
+            common = _beginning([lines[i] for i in group])
+            word = common.rfind(" ") + 1
+            for i in group:
+                head = cut(common, size, rooms[i] / 3)
+                if lines[i] != common and head.endswith("…"):
+                    shown[i] = cut(f"{head} {lines[i][word:]}", size, rooms[i])
+    return shown
+
+
+def _beginning(texts: Sequence[str]) -> str:
+    """What all begin with."""
+    first, last = min(texts), max(texts)
+    differ = (i for i, (one, other) in enumerate(zip(first, last, strict=False)) if one != other)
+    return first[: next(differ, len(first))]
