@@ -20,6 +20,12 @@ def purity(counts: np.ndarray) -> float:
     return float(counts.max(axis=0).sum() / counts.sum())
 
 
+def bound(counts: np.ndarray) -> float:
+    """The most that accuracy and purity could be with as many clusters: the share of as many of the largest classes."""
+    classes = np.sort(counts.sum(axis=1))[::-1]
+    return float(classes[: counts.shape[1]].sum() / counts.sum())
+
+
 def ari(counts: np.ndarray) -> float:
     """Adjusted Rand index; see `metrics.ari`. Exact: pairs of ten billion rows do not fit in 64 bits."""
     cells = [int(value) for value in counts.ravel()]

@@ -221,7 +221,9 @@ def _facts(run: Run) -> dict[str, str]:
 def _compared(left: Run, right: Run) -> dict[str, Any]:
     figures, picture = compare(left, right)
     scores = [
-        _pair(name.replace("_", " "), a, b, METRICS[name].higher_is_better)
+        _pair(
+            name.replace("_", " "), a, b, None if name in figures["not_comparable"] else METRICS[name].higher_is_better
+        )
         for name, (a, b) in figures["scores"].items()
     ]
     return {
@@ -238,12 +240,16 @@ def _compared(left: Run, right: Run) -> dict[str, Any]:
     }
 
 
-def _pair(name: str, a: float | None, b: float | None, higher_is_better: bool) -> dict[str, str]:
-    """A line of the comparison; `better` is the side that is, as it is shown, and empty if none is."""
+def _pair(name: str, a: float | None, b: float | None, higher_is_better: bool | None) -> dict[str, str]:
+    """A line of the comparison; `better` is the side that is, as it is shown, and empty if none is.
+
+    Where it is not known whether higher is better, the two cannot be compared.
+    """
+    compared = None not in (a, b, higher_is_better)
     better = ""
-    if a is not None and b is not None and _text(a) != _text(b):
+    if a is not None and b is not None and compared and _text(a) != _text(b):
         better = "B" if (b > a) == higher_is_better else "A"
-    difference = "" if a is None or b is None else f"{b - a:+.3f}".replace("-", "\N{MINUS SIGN}")
+    difference = "" if a is None or b is None or not compared else f"{b - a:+.3f}".replace("-", "\N{MINUS SIGN}")
     return {"name": name, "A": _text(a), "B": _text(b), "difference": difference, "better": better}
 
 

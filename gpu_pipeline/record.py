@@ -223,3 +223,27 @@ def title_of(record: Record, scores: Scores) -> tuple[str, str]:
     if scores.values["kl"] is not None and record.recipe.embed.method == "tsne":
         parts.append(f"KL {scores.values['kl']:.3f}")
     return f"{method} of {record.dataset['name']}", ", ".join(parts)
+
+
+def unlike(left: Record, right: Record) -> dict[str, tuple[str, ...]]:
+    """Why some scores of two runs, A and B, do not say which map is better: each reason and the scores it holds for."""
+    reasons: dict[str, tuple[str, ...]] = {}
+    a, b = left.dataset["n"], right.dataset["n"]
+    if a != b:
+        said = f"A has {a:,} rows and B {b:,}: KL and scores by neighbours change with how many there are."
+        reasons[said] = ("trustworthiness", "neighbor_recall", "label_accuracy", "kl")
+    by, other = _features(left), _features(right)
+    if by != other:
+        said = f"A is judged by {by} and B by {other}: each by what its own map was made from."
+        reasons[said] = ("trustworthiness", "neighbor_recall", "kl")
+    one, two = left.recipe.judge_perplexity(), right.recipe.judge_perplexity()
+    if one != two:
+        reasons[f"KL is at a perplexity of {one:g} for A and of {two:g} for B."] = ("kl",)
+    return reasons
+
+
+def _features(record: Record) -> str:
+    """What a map was made from, and is judged by."""
+    asked, columns = record.recipe.reduce.n_components, record.dataset["columns"]
+    kept = f"{asked} components" if 0 < asked < columns else f"all {columns:,} columns"
+    return f"{kept} ({record.preprocess})"

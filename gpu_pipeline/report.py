@@ -170,9 +170,10 @@ def compare(left: Run, right: Run) -> tuple[dict[str, Any], Image.Image]:
         If the runs are of different known data sets, or have too few rows in common.
     """
     from .compare import compare_maps, doubt
+    from .record import unlike
     from .render import compare_picture
 
-    doubted = doubt(left.record.dataset, right.record.dataset)
+    doubted, reasons = doubt(left.record.dataset, right.record.dataset), unlike(left.record, right.record)
     result = compare_maps(left.points, right.points)
     first, second = (run.points.set_index("row").loc[result.rows].reset_index() for run in (left, right))
     second[["x", "y"]] = result.aligned
@@ -181,7 +182,8 @@ def compare(left: Run, right: Run) -> tuple[dict[str, Any], Image.Image]:
         **result.summary,
         "scores": {name: [run.scores.values[name] for run in (left, right)] for name in left.scores.values},
         "seconds": {step: [run.record.seconds.get(step) for run in (left, right)] for step in left.record.seconds},
-        "notes": [] if doubted is None else [doubted],
+        "notes": [*([] if doubted is None else [doubted]), *reasons],
+        "not_comparable": sorted({name for names in reasons.values() for name in names}),
     }
     (left_title, left_subtitle), (right_title, right_subtitle) = left.title(), right.title()
     picture = compare_picture(
@@ -202,8 +204,11 @@ def show_comparison(figures: dict[str, Any]) -> None:
     print(f"A: {first}\nB: {second}\n")
     for sentence in figures["notes"]:
         print(f"note: {sentence}\n")
-    lines = [(name, pair) for kind in ("scores", "seconds") for name, pair in figures[kind].items()]
-    table([{"": name, "A": a, "B": b, "B - A": None if None in (a, b) else b - a} for name, (a, b) in lines])
+    rows = []
+    for name, (a, b) in {**figures["scores"], **figures["seconds"]}.items():
+        compared = a is not None and b is not None and name not in figures["not_comparable"]
+        rows.append({"": name, "A": a, "B": b, "B - A": b - a if compared else None})
+    table(rows)
     print(
         f"\n{figures['rows']:,} rows in common. Displacement after alignment, in units of A's RMS radius: median "
         f"{figures['displacement_median']:.3f}, RMS {figures['displacement_rms']:.3f}.\nCommon neighbours: "

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from . import metrics
+from . import contingency, metrics
 from .datasets.labels import labelled, without
 from .engines import Progress, Report, silent
 from .errors import InputError
@@ -32,6 +32,9 @@ QUERIES = 5_000
 
 PAIRS = 2_500_000_000
 """Distances to compute at most when the rows are very many: there are fewer queries then, at least 500."""
+
+MANY_CLASSES = 100
+"""Classes up to which it is said how to have a cluster for each."""
 
 _STAGES = ("labels", "neighbors", "map", "silhouette", "trustworthiness", "kl")
 
@@ -215,9 +218,20 @@ def _score_labels(sheet: _Sheet, labels: np.ndarray, clusters: np.ndarray) -> tu
         sheet.enter(name, getattr(metrics, name)(of, within), len(of))
     classes, ids, counts = metrics.confusion(of, within)
     confusion = {"classes": classes.tolist(), "clusters": ids.tolist(), "counts": counts.tolist()}
+    sheet.notes.extend(few_clusters(counts))
     misfit = np.zeros(len(labels), bool)
     misfit[known] = metrics.misfits(of, within)
     return without(misfit, ~known), confusion
+
+
+def few_clusters(counts: np.ndarray) -> tuple[str, ...]:
+    """What to say where there are fewer clusters than classes, of their table of counts."""
+    classes, clusters = counts.shape
+    if clusters >= classes:
+        return ()
+    most = f"accuracy and purity are {contingency.bound(counts):.3f} at most"
+    advice = f"; --clusters {classes} has one for each" if classes <= MANY_CLASSES else ""
+    return (f"fewer clusters ({clusters}) than labels ({classes:,}): {most}{advice}",)
 
 
 def _score_silhouette(sheet: _Sheet, pairs: Pairs, clusters: np.ndarray, rows: np.ndarray) -> None:

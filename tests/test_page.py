@@ -18,7 +18,7 @@ from gpu_pipeline.datasets import Dataset
 from gpu_pipeline.errors import InputError
 from gpu_pipeline.pipeline import run as make_run
 from gpu_pipeline.recipe import make
-from gpu_pipeline.record import Run
+from gpu_pipeline.record import Run, unlike
 from gpu_pipeline.report import compare, show_comparison
 from gpu_pipeline.scoring import Scores
 
@@ -180,6 +180,33 @@ def test_a_comparison_says_that_the_data_may_be_others(one: Run, two: Run, capsy
     assert compare(one, two)[0]["notes"] == []
 
 
+def test_scores_that_say_nothing_side_by_side_are_not_subtracted(
+    one: Run, two: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fewer = replace(two, record=replace(two.record, dataset={**two.record.dataset, "n": 60}))
+    figures, _ = compare(one, fewer)
+    said = "A has 90 rows and B 60: KL and scores by neighbours change with how many there are."
+    assert figures["notes"] == [said]
+    assert figures["not_comparable"] == ["kl", "label_accuracy", "neighbor_recall", "trustworthiness"]
+    for name, line in zip(figures["scores"], page._compared(one, fewer)["scores"], strict=True):
+        assert (line["difference"] == line["better"] == "") == (name in figures["not_comparable"])
+    show_comparison({**figures, "picture": "both.png"})
+    printed = {words[0]: words for words in map(str.split, capsys.readouterr().out.splitlines()) if words}
+    assert printed["kl"][-1] == "-" != printed["accuracy"][-1]
+    assert f"Note: {said}" in Reader(page.html([one, fewer])).text
+
+
+def test_why_scores_of_two_runs_are_unlike(one: Run) -> None:
+    recipe = make({"embed": {"method": "tsne", "perplexity": 7}, "reduce": {"n_components": 2}})
+    assert unlike(one.record, one.record) == {}
+    assert unlike(one.record, replace(one.record, recipe=recipe)) == {
+        "A is judged by all 5 columns (none) and B by 2 components (none): each by what its own map was made from.": (
+            *("trustworthiness", "neighbor_recall", "kl"),
+        ),
+        "KL is at a perplexity of 30 for A and of 7 for B.": ("kl",),
+    }
+
+
 @pytest.mark.parametrize(
     ("a", "b", "higher", "difference", "better"),
     [
@@ -188,9 +215,10 @@ def test_a_comparison_says_that_the_data_may_be_others(one: Run, two: Run, capsy
         (2.0, 1.0, False, "\N{MINUS SIGN}1.000", "B"),
         (1.0, 1.0001, True, "+0.000", ""),
         (None, 1.0, True, "", ""),
+        (0.5, 0.75, None, "", ""),
     ],
 )
-def test_the_better_side(a: float | None, b: float, higher: bool, difference: str, better: str) -> None:
+def test_the_better_side(a: float | None, b: float, higher: bool | None, difference: str, better: str) -> None:
     line = page._pair("name", a, b, higher)
     assert (line["difference"], line["better"]) == (difference, better)
 

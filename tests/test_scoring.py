@@ -182,9 +182,22 @@ def test_one_cluster_has_no_silhouette() -> None:
     assert scores.values["silhouette"] is None
     assert "silhouette" not in scores.sizes
     assert scores.notes == (
+        "fewer clusters (1) than labels (4): accuracy and purity are 0.340 at most; --clusters 4 has one for each",
         "there is only one cluster, so that there is no silhouette",
         "KL is over the 49 neighbours that there are, not 90",
     )
+
+
+def test_fewer_clusters_than_labels_are_told_with_the_bound() -> None:
+    # Classes of 30, 20 and 10: two clusters can be right about 50 of 60 at most, and here they are.
+    features, embedding, _, _ = blobs(60)
+    labels = np.repeat(["a", "b", "c"], [30, 20, 10])
+    scores = rate(features, embedding, np.repeat([0, 1], [30, 30]), labels)
+    assert scores.values["accuracy"] == scores.values["purity"] == pytest.approx(50 / 60)
+    said = "fewer clusters (2) than labels (3): accuracy and purity are 0.833 at most; --clusters 3 has one for each"
+    assert scores.notes[0] == said
+    enough = rate(features, embedding, np.repeat([0, 1, 2], 20), labels)
+    assert not any("fewer clusters" in note for note in enough.notes)
 
 
 def test_duplicates_and_a_map_at_one_place_are_scored() -> None:

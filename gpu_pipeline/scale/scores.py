@@ -16,7 +16,7 @@ import numpy as np
 from .. import contingency, metrics
 from ..datasets.labels import joined, labelled
 from ..nearness import nearer, rank_limits, slices
-from ..scoring import NEIGHBORS, VOTERS, Scores, clipped, how_many_queries
+from ..scoring import NEIGHBORS, VOTERS, Scores, clipped, few_clusters, how_many_queries
 from .kept import keep, kept
 from .kmeans import On, nearest, points_of
 from .place import features_of, labels_of, places_of
@@ -140,11 +140,13 @@ def measure(
     _write(Path(asked.queries), {**arrays, "limits": limits})
     ranks = 1 + np.sum(team.each("ranks", count_nearer, partitions, asked, done=done), axis=0)
     values["trustworthiness"], sizes["trustworthiness"] = metrics.trust(ranks, asked.n), len(rows)
+    counts = total["counts"][:-1]
     notes = (
+        *(() if asked.classes is None else few_clusters(counts[:, counts.any(axis=0)])),
         f"scores by neighbours are over {len(rows):,} rows drawn with the seed, each held against all {asked.n:,}",
         "KL is not measured: it needs all pairs of rows; that of the landmarks' map is with the landmarks",
     )
-    confusion, majority = _confusion(asked, total["counts"][:-1])
+    confusion, majority = _confusion(asked, counts)
     scores = Scores(values, sizes, recall, None, confusion, "dask", {}, notes)
     return Judged(scores, rows, majority, total["counts"].sum(axis=0))
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...compare import Comparison, doubt
+from ...record import unlike
 from ..beside import Matched
 from ..opened import Opened
 from ..views import page, run_rows
@@ -35,8 +36,11 @@ def compare(
     if other is None or comparison is None or opened.run is None or other.run is None:
         return page("compare", runs=listed, other="", summary=None)
     a, b = opened.run, other.run
+    reasons = unlike(a.record, b.record)
+    unsure = {name for names in reasons.values() for name in names}
     lines = [
-        _pair(name.replace("_", " "), a.scores.values[name], b.scores.values.get(name)) for name in a.scores.values
+        _pair(name.replace("_", " "), a.scores.values[name], b.scores.values.get(name), name not in unsure)
+        for name in a.scores.values
     ]
     lines += [
         _pair(f"seconds: {step}", a.record.seconds[step], b.record.seconds.get(step)) for step in a.record.seconds
@@ -46,7 +50,7 @@ def compare(
         runs=listed,
         other=other.name,
         summary=_summary(comparison),
-        doubt=doubt(a.record.dataset, b.record.dataset),
+        notes=[note for note in (doubt(a.record.dataset, b.record.dataset), *reasons) if note],
         back=back,
         lines=lines,
         clusters=matched and _clusters(matched),
@@ -74,6 +78,6 @@ def _clusters(matched: Matched) -> dict[str, Any]:
     }
 
 
-def _pair(name: str, a: float | None, b: float | None) -> dict[str, str]:
-    difference = "-" if a is None or b is None else f"{b - a:+.3f}"
+def _pair(name: str, a: float | None, b: float | None, comparable: bool = True) -> dict[str, str]:
+    difference = "-" if a is None or b is None or not comparable else f"{b - a:+.3f}"
     return {"name": name, "a": number(a), "b": number(b), "difference": difference}
