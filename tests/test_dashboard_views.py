@@ -378,6 +378,45 @@ def test_points_card_has_both_lists(session: Session) -> None:
     assert side.point(session.opened, 300, False).count("data:image") == 0
 
 
+def papers() -> Opened:
+    """Points without images, with a column of text that tells them apart and one that does not."""
+    rng = np.random.default_rng(0)
+    label = [None, *(f"A field of research: topic {i}" for i in range(40))] * 5
+    columns = {"x": rng.normal(size=205), "y": rng.normal(size=205), "label": label, "cluster": np.arange(205) % 10}
+    return Opened("papers", pd.DataFrame({**columns, "kind": "paper", "title": [f"Title <{i}>" for i in range(205)]}))
+
+
+def test_points_without_images_are_told_by_their_text() -> None:
+    opened = papers()
+    assert opened.headline() == "title"
+    mask = np.arange(205) < 100
+    first, other = (side.selection(opened, mask, (), (), seed) for seed in (0, 1))
+    listed = re.findall(r'data-value="(\d+)".*?title="row (\d+).*?<span class="brief text">Title &lt;(\d+)&gt;', first)
+    assert len(listed) == 30
+    assert all(int(place) == int(row) == int(title) < 100 for place, row, title in listed)
+    assert first != other
+    assert side.selection(opened, np.arange(205) == 3, (), (), 0).count("brief text") == 1
+    assert "brief text" not in side.selection(opened, np.zeros(205, bool), (), (), 0)
+    intruders = side.mistakes(opened, ())
+    assert "Title &lt;" in intruders
+    assert " in A field of research: topic" in intruders
+
+
+def test_only_text_that_tells_points_apart_is_a_headline() -> None:
+    points = papers().points
+    assert Opened("classes", points.drop(columns="title")).headline() is None
+    assert Opened("few", points.assign(title=points["title"].where(np.arange(205) < 90))).headline() is None
+
+
+def test_forty_labels_and_points_without_one_have_a_heat_map() -> None:
+    html = side.mistakes(papers(), ())
+    assert html.count("<tr>") == 41
+    heads = re.findall(r'<span class="brief" title="A field of research: topic (\d+)">(.*?)</span>', html)
+    assert len(heads) == 40
+    assert all(short.endswith(f" {number}") for number, short in heads)
+    assert len({short for _, short in heads}) == 40
+
+
 def test_mistakes_add_up(session: Session) -> None:
     """The cells of the heat map hold each point once."""
     assert session.opened is not None

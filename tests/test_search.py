@@ -61,6 +61,12 @@ def rows(text: str, points: pd.DataFrame = POINTS) -> list[int]:
         ("row > 1e2 and cluster<10 and label=dog", [111]),
         ("x<-0.5e1 and good=no", []),
         ("label dog AND good=yes", [111]),
+        ("label=bob", [100]),  # no label is that, one contains it
+        ("label=no label", [42]),
+        ("label=none and cluster=1", [42]),
+        ("file name = none", [100]),
+        ("file_name=no file_name", [100]),
+        ("file_name=.PNG and good=no", [17]),
     ],
 )
 def test_what_is_found(text: str, expected: list[int]) -> None:
@@ -81,6 +87,8 @@ def test_what_is_found(text: str, expected: list[int]) -> None:
         ("5, 6-16", "none of the rows 5, 6-16 is on this map: its 6 rows are among 3 to 120"),
         ("cluster=8", "no point has cluster '8': try 0, 1, 10, 7"),
         ("cluster=seven", "no point has cluster 'seven'"),
+        ("cluster=none", "no point has cluster 'none': try 0, 1, 10, 7"),
+        ("label=zebra", "no point has label 'zebra': try Dog, bobcat (.*), cat, dog, label 4"),
         ("zebra", "'zebra' is nowhere in label, file_name: try fewer letters"),
         ("4.5", "'4.5' is nowhere in"),
         ("colour=red", "'colour=red' is nowhere in"),
@@ -100,6 +108,7 @@ def test_without_text_or_rows() -> None:
     points = pd.DataFrame({"x": [0.0, 1.0, 2.0], "y": 0.0, "size": [0.5, 1.5, np.nan]})
     assert found(points, "0-1").tolist() == [True, True, False]
     assert found(points, "size=1.5").tolist() == [False, True, False]
+    assert found(points, "size=none").tolist() == found(points, "size=not measured").tolist() == [False, False, True]
     with pytest.raises(InputError, match="no column of text could contain 'cat'"):
         found(points, "cat")
 

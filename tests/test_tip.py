@@ -11,7 +11,7 @@ from PIL import Image
 
 from gpu_pipeline.dashboard.images import Images
 from gpu_pipeline.dashboard.opened import Opened
-from gpu_pipeline.dashboard.tip import GAP, Tip, beside, tip
+from gpu_pipeline.dashboard.tip import GAP, WIDEST, Tip, beside, tip
 
 POINTS = pd.DataFrame(
     {
@@ -47,6 +47,28 @@ def test_a_number_and_one_that_is_not_there(opened: Opened) -> None:
     assert tip(opened, 0, "density", 0.5, None) == Tip("")
 
 
+def test_what_tells_points_apart_is_said_too() -> None:
+    titles = [f"On the {word} of embeddings, and what a reader of maps should know of it" for word in "abcde"]
+    points = Opened("map", POINTS.assign(title=titles, kind=["one", "one", "two", "two", "two"]))
+    said = tip(points, 4, "label", 1.5, None).text.split("\n")
+    assert said[0] == "label 4"
+    assert " ".join(said[1:]) == titles[4]
+    assert max(map(len, said)) <= WIDEST
+    assert tip(points, 4, "title", 1.5, None).text.count("On the e of") == 1
+    assert "one" not in tip(points, 0, "label", 0.5, None).text
+
+
+def test_no_line_is_wider_than_a_map_in_a_narrow_window() -> None:
+    names = [f"a long name of a class that goes on and on, {i}" for i in range(9)]
+    points = Opened("map", pd.DataFrame({"x": np.arange(9.0), "y": 0.0, "label": names}))
+    text = tip(points, 8, "label", 9, None).text
+    assert text.startswith("label a long name")
+    assert "9 points here:" in text
+    assert all(len(line) <= WIDEST for line in text.split("\n"))
+    drawn = beside((8.0, 0.0), Tip(text), (0.0, 9.0, -4.0, 4.0), 9 / 380)
+    assert 180 / 380 * 9 < drawn["x"][0] < 9 - 168 / 380 * 9
+
+
 def test_many_classes_are_not_all_named() -> None:
     points = pd.DataFrame({"x": np.zeros(9), "y": np.zeros(9), "label": list("aaabbccde")})
     assert tip(Opened("map", points), 0, "label", 1.0, None).text == (
@@ -59,7 +81,8 @@ def test_names_are_cut_and_turn_nothing_around() -> None:
     shalom, alam = "\u05e9\u05dc\u05d5\u05dd", "\u0639\u0627\u0644\u0645"
     names = [shalom, shalom, alam, "two\nlines " * 30]
     found = tip(Opened("map", pd.DataFrame({"x": [0.0] * 4, "y": 0.0, "label": names})), 3, "label", 1.0, None).text
-    first, second = found.split("\n")
+    first, *others = found.split("\n")
+    second = " ".join(others)
     assert first == "label two lines two lines two lines two lines…"
     assert second.startswith(f"4 points here: 2 of \u2068{shalom}\u2069, 1 of ")
     assert f"1 of \u2068{alam}\u2069" in second

@@ -1,6 +1,6 @@
 // Shows HTML that the server rendered (and escaped), and tells the server what a person does with it.
 // An element with data-do is an action: a button is clicked, a select or input changed, a form submitted.
-const SCROLLS = "ul, .wide, .tabs";
+const SCROLLS = "ul, .wide";
 export function render({ model, el }) {
   const root = document.createElement("div");
   root.className = "piece";

@@ -26,7 +26,8 @@ def found(points: pd.DataFrame, text: str) -> np.ndarray:
     """The points that a search finds, (n,) bool; at least one.
 
     `17, 42, 100-120` are rows by their numbers; `label=4` or `cluster 7` is a class of the column `label` or `cluster`;
-    `column=value` a value of any other column; `column<0.2` (also `<=`, `>`, `>=`) its numbers on one side, and
+    `column=value` a value of any other column, or if none is that, those of a column of text that contain it;
+    `column=none` no value; `column<0.2` (also `<=`, `>`, `>=`) its numbers on one side, and
     `column>=2024-05` its times; `column=2024-05` those in that month; several of
     these with `and` between have all to be true; anything else is looked for in all columns of text. Letters are as
     good as capitals, and no sign has a meaning of its own.
@@ -56,8 +57,8 @@ def found(points: pd.DataFrame, text: str) -> np.ndarray:
         return _some(np.logical_and.reduce(known), f"no point has {text[:80]}: allow for more.")
     if name is not None:
         column, value = name
-        return _some(_equal(points[column], value), f"no point has {column} {value!r}: {_offer(points[column])}.")
-    texts = [str(column) for column in points.columns if _is_text(points[column])]
+        return _some(_of(points, column, value), f"no point has {column} {value!r}: {_offer(points[column])}.")
+    texts = [str(column) for column in points.columns if is_text(points[column])]
     if not texts:
         raise InputError(
             f"no column of text could contain {text[:40]!r}: search for rows (17, 42, 100-120) or a class (label=4)."
@@ -105,7 +106,19 @@ def _true(points: pd.DataFrame, text: str) -> np.ndarray | None:
         # After a month begins with the next one, and up to it includes all of it.
         return np.asarray(_BOUNDS[bound[2]](times.seconds(points[column]), ends[bound[2] in ("<=", ">")]))
     name = _column(points, text)
-    return None if name is None else _equal(points[name[0]], name[1])
+    return None if name is None else _of(points, *name)
+
+
+def _of(points: pd.DataFrame, column: str, text: str) -> np.ndarray:
+    """Which points have a value; if none has, those without one where that is what the text says, or of a column of
+    text those whose values contain it."""
+    values = points[column]
+    mask = _equal(values, text)
+    if mask.any():
+        return mask
+    if text.casefold() in ("none", "no label", "not measured", f"no {column.casefold()}"):
+        return values.isna().to_numpy(dtype=bool)
+    return _contains(values, text) if is_text(values) else mask
 
 
 def _is_number(values: pd.Series) -> bool:
@@ -173,7 +186,7 @@ def _by_value(values: pd.Series, wanted: Callable[[str], bool]) -> np.ndarray:
     return hits[codes]
 
 
-def _is_text(values: pd.Series) -> bool:
+def is_text(values: pd.Series) -> bool:
     kind = values.dtype
     if isinstance(kind, pd.CategoricalDtype):
         return not pd.api.types.is_numeric_dtype(kind.categories)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import textwrap
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,9 @@ NAMED = 3
 LONGEST = 40
 """Letters of a name that are said."""
 
+WIDEST = 56
+"""Letters of a line, which fit on the map of a small window."""
+
 GAP = 15
 """Pixels between a point and what is said at it."""
 
@@ -44,7 +48,7 @@ class Tip:
     Attributes
     ----------
     text
-        One line, or two.
+        A line or more.
     png
         Its image in a frame; empty if it has none, or they are not loaded yet.
     size
@@ -70,10 +74,12 @@ def tip(opened: Opened, place: int, colour: str, within: float, lit: np.ndarray 
     """
     x, y = (float(values[place]) for values in opened.axes())
     near = opened.nearest().around(x, y, within, lit)
-    lines = [_value(opened, colour, place)]
+    headline = opened.headline()
+    title = "" if headline in (None, colour) else _name(text_of(opened.points[headline].iloc[place]), 2 * LONGEST)
+    lines = [_value(opened, colour, place), title]
     if len(near) > 1:
         lines.append(_counted(opened, colour, near))
-    text = "\n".join(line for line in lines if line)
+    text = "\n".join(wrapped for line in lines for wrapped in textwrap.wrap(line, WIDEST))
     # Images may take a second to load, and whoever asks here must not wait: the card has them loaded aside.
     images = opened.images() if opened.has("images") else None
     if images is None:
@@ -102,10 +108,10 @@ def _value(opened: Opened, colour: str, place: int) -> str:
     return f"{called} {text_of(value) if there else 'not measured'}"
 
 
-def _name(name: str) -> str:
+def _name(name: str, longest: int = LONGEST) -> str:
     """A class's name in its line: without line ends, not too long, and not turning the order of what follows."""
     line = clean(name)
-    return isolated(line if len(line) <= LONGEST else f"{line[: LONGEST - 1].rstrip()}…")
+    return isolated(line if len(line) <= longest else f"{line[: longest - 1].rstrip()}…")
 
 
 def _counted(opened: Opened, colour: str, near: np.ndarray) -> str:

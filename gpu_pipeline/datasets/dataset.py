@@ -241,9 +241,10 @@ def _check_values(dataset: Dataset, varies: bool) -> None:
                 bad += int(wrong.sum())
         low, high = np.minimum(low, part.min(axis=0)), np.maximum(high, part.max(axis=0))
     if bad:
+        instead = "" if dataset.columns is None else ", or keep that column with the points if it is no feature"
         raise InputError(
             f"{dataset.name} has {bad} NaN or infinite value{'s' * (bad != 1)}, the first in {first}: replace or "
-            "remove them."
+            f"remove them{instead}."
         )
     if varies and not (low < high).any():
         raise InputError(f"no column of {dataset.name} varies over its {len(X)} rows: give rows that differ.")

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from ...render.text import cut_apart
 from ..contrast import ink_on, mixed
 from ..mistakes import Confusion, confusion, crossed
 from ..opened import MOST_SOUGHT, Opened
 from ..state import Pairs, Step, pairs_to_text
 from ..views import hexadecimal, image_uri, page
 from ..votes import NEIGHBORS
-from .values import row_of, thumbs
+from .values import items
 
 INTRUDERS = 60
 WORST = 8
@@ -23,6 +24,9 @@ MOST_CELLS = 40
 
 MOST_UPRIGHT = 3
 """Letters of a name that are no wider than a column of figures."""
+
+HEAD_ROOM, LINE_ROOM = 88, 150
+"""Pixels of a name over its column, where it stands turned, and before its line, in two rows, as the styles have it."""
 
 PAPERS = {"light": (255, 255, 255), "dark": (35, 38, 46)}
 AGREE = {"light": (26, 95, 180), "dark": (138, 184, 245)}
@@ -42,7 +46,9 @@ def mistakes(opened: Opened, chosen: Pairs) -> str:
     if missing:
         reason = f"The points have no {' and no '.join(missing)}s: there is nothing to be mistaken about."
         return page("confusion", heat=None, many="", worst=None, intruders=None, reason=reason)
-    rows, columns = (len(opened.codes(column)[1].names) for column in ("label", "cluster"))
+    rows, columns = (
+        len(opened.codes(column)[1].names) - (opened.absent(column) >= 0) for column in ("label", "cluster")
+    )
     heat, many = None, ""
     if max(rows, columns) > MOST_CELLS:
         many = f"{rows:,} labels and {columns:,} clusters are too many for a heat map of at most {MOST_CELLS} each."
@@ -78,6 +84,8 @@ def _heat(opened: Opened, table: Confusion, chosen: Pairs) -> dict[str, Any]:
         for j, code in enumerate(table.clusters)
     ]
     turned = max((len(column["title"]) for column in columns), default=0) > MOST_UPRIGHT
+    for column, short in zip(columns, _short_names([column["title"] for column in columns], HEAD_ROOM), strict=True):
+        column["short"] = short
     lines = _lines(table, names, columns, chosen)
     return {"columns": columns, "turned": turned, "lines": lines, "images": bool(means)}
 
@@ -85,7 +93,7 @@ def _heat(opened: Opened, table: Confusion, chosen: Pairs) -> dict[str, Any]:
 def _lines(
     table: Confusion, names: Sequence[str], columns: Sequence[Mapping[str, str]], chosen: Pairs
 ) -> list[dict[str, Any]]:
-    totals = np.maximum(table.counts.sum(axis=1), 1)
+    totals, short = np.maximum(table.counts.sum(axis=1), 1), _short_names(names, LINE_ROOM)
     lines = []
     for i, label in enumerate(names):
         cells = []
@@ -102,8 +110,12 @@ def _lines(
                     "chosen": chosen == pairs,
                 }
             )
-        lines.append({"label": label, "cells": cells})
+        lines.append({"label": label, "short": short[i], "cells": cells})
     return lines
+
+
+def _short_names(names: Sequence[str], room: int) -> list[str]:
+    return cut_apart(names, 12, [room] * len(names))
 
 
 def cell_style(share: float, right: bool) -> str:
@@ -158,20 +170,15 @@ def _intruders(opened: Opened, chosen: Pairs) -> dict[str, Any]:
         among = names.keys() == {"label", "among"}
         title += f": {names['label']} among {names['among']}" if among else " in this cell"
     codes, key = opened.codes("label")
-    votes = opened.votes()
-    places = found[:INTRUDERS].tolist()
-    items = [
-        {
-            "place": place,
-            "row": row_of(opened, place),
-            "label": key.names[codes[place]],
-            "among": key.names[votes.among[place]],
-            "share": f"{votes.share[place]:.0%}",
-            "image": image,
-        }
-        for place, image in zip(places, thumbs(opened, places, 1), strict=True)
-    ]
-    return {"title": title, "k": NEIGHBORS, "items": items, "total": len(found)}
+    votes, places = opened.votes(), found[:INTRUDERS]
+    named = np.union1d(codes[places], votes.among[places]).tolist()
+    short = dict(zip(named, _short_names([key.names[code] for code in named], LINE_ROOM), strict=True))
+    listed = []
+    for item in items(opened, places.tolist()):
+        own, other = int(codes[item["place"]]), int(votes.among[item["place"]])
+        share = f"{votes.share[item['place']]:.0%} of its neighbours on the map are {key.names[other]}"
+        listed.append({**item, "name": f"{short[own]} in {short[other]}", "tip": f"{item['tip']}, {share}"})
+    return {"title": title, "k": NEIGHBORS, "items": listed, "total": len(found)}
 
 
 def _short(count: int) -> str:

@@ -11,7 +11,7 @@ from ...record import Run
 from ..neighborhood import neighbors_of_row
 from ..opened import Opened
 from ..views import page
-from .values import row_of, thumbs
+from .values import items, row_of, thumbs
 
 LISTED = 8
 """Neighbours in each list."""
@@ -80,14 +80,8 @@ def _unlinked(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _listed(opened: Opened, places: np.ndarray, others: set[int]) -> list[dict[str, Any]]:
-    label = opened.points.get("label")
+    near = ", near both in the data and on the map"
     return [
-        {
-            "place": place,
-            "row": row_of(opened, place),
-            "label": None if label is None else text_of(label.iloc[place]),
-            "both": place in others,
-            "image": image,
-        }
-        for place, image in zip(places.tolist(), thumbs(opened, places.tolist(), 1), strict=True)
+        {**item, "both": True, "tip": item["tip"] + near} if item["place"] in others else item
+        for item in items(opened, places.tolist())
     ]

@@ -17,9 +17,11 @@ from ..paint import Paint, painted
 from ..state import Step
 from ..statistics import Difference, counts, moments, of_class, of_quantity
 from ..views import colour_of, image_uri, page
+from .values import items
 
 BARS = 12
 SHEET = 100
+LISTED = 30
 STATISTICS = 14
 
 MOST_CLASSES = 64
@@ -72,6 +74,7 @@ def selection(
         tables=[_bars(opened, column, mask, paints) for column in ("label", "cluster") if opened.has_classes(column)],
         quality=_quality(opened, mask) if n else [],
         sheet=_sheet(opened, mask, seed) if n else None,
+        listed=_listed(opened, mask, seed) if n else [],
         statistics=_statistics(opened, mask) if some else [],
         code=_code(opened, steps if _ends_with(steps, filters) else (*steps, *filters)) if n else None,
     )
@@ -161,10 +164,21 @@ def _sheet(opened: Opened, mask: np.ndarray, seed: int) -> dict[str, Any] | None
     images = opened.images()
     if images is None:
         return None
-    places = np.flatnonzero(mask)
-    if len(places) > SHEET:
-        places = np.sort(np.random.default_rng(seed).choice(places, SHEET, replace=False))
+    places = _drawn(mask, SHEET, seed)
     return {"image": image_uri(images.sheet(places, columns=10)), "shown": len(places), "columns": min(len(places), 10)}
+
+
+def _listed(opened: Opened, mask: np.ndarray, seed: int) -> list[dict[str, Any]]:
+    """Some points to go to, where there are no images of them."""
+    return [] if opened.images() is not None else items(opened, _drawn(mask, LISTED, seed).tolist())
+
+
+def _drawn(mask: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """Some of the selected points, in their order."""
+    places = np.flatnonzero(mask)
+    if len(places) <= most:
+        return places
+    return np.sort(np.random.default_rng(seed).choice(places, most, replace=False))
 
 
 def _statistics(opened: Opened, mask: np.ndarray) -> list[dict[str, str]]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+from ...figures import text_of
+from ...render.text import isolated
 from ..opened import Opened
 from ..views import png_uri
 
@@ -16,6 +19,21 @@ def number(value: float | None) -> str:
 def row_of(opened: Opened, place: int) -> int:
     """Number of a point's row in its data."""
     return int(opened.points["row"].iloc[place]) if "row" in opened.points else place
+
+
+def items(opened: Opened, places: Sequence[int]) -> list[dict[str, Any]]:
+    """Points to go to, for `points.html`: their labels, their images, and without one what tells them apart."""
+    label, headline = opened.points.get("label"), opened.headline()
+    texts = None if headline is None else opened.points[headline]
+    listed = []
+    for place, image in zip(places, thumbs(opened, places, 1), strict=True):
+        row = row_of(opened, place)
+        name = None if label is None else text_of(label.iloc[place])
+        tip = f"row {row}" + ("" if name is None else f", label {isolated(name)}")
+        text = "" if texts is None else text_of(texts.iloc[place])
+        told = {"name": f"row {row}" if name is None else name, "tip": tip, "text": text}
+        listed.append({"place": place, "row": row, "image": image, "both": False, **told})
+    return listed
 
 
 def thumbs(opened: Opened, places: Sequence[int], scale: int) -> list[str]:
