@@ -215,13 +215,18 @@ def silhouettes(sums: np.ndarray, own: np.ndarray, sizes: np.ndarray) -> np.ndar
     return result
 
 
-def neighbor_recall(lists_X: np.ndarray, lists_Y: np.ndarray, k: int = 15) -> np.ndarray:
+def neighbor_recall(
+    lists_X: np.ndarray, lists_Y: np.ndarray, k: int = 15, distances: np.ndarray | None = None
+) -> np.ndarray:
     """Share of each point's k nearest neighbours in the data that are among its k nearest on the map.
 
     Parameters
     ----------
     lists_X, lists_Y
         (n, at least k) neighbours of the same points, nearest first, the point itself left out.
+    distances
+        Of `lists_X`: neighbours beyond the k-th that are as near as it count like those before it, so that of more
+        than k equal rows it does not matter which are listed first.
 
     Returns
     -------
@@ -232,6 +237,11 @@ def neighbor_recall(lists_X: np.ndarray, lists_Y: np.ndarray, k: int = 15) -> np
     for part in slices(len(lists_X), 16_384):
         common = lists_X[part, :k, None] == lists_Y[part, None, :k]
         shares[part] = common.any(axis=2).mean(axis=1)
+    if distances is not None and lists_X.shape[1] > k:
+        tied = np.flatnonzero(distances[:, k] <= distances[:, k - 1])
+        for some in (tied[part] for part in slices(len(tied), 16_384)):
+            as_near = np.where(distances[some] <= distances[some, k - 1 : k], lists_X[some], -1)
+            shares[some] = (as_near[:, :, None] == lists_Y[some, None, :k]).any(axis=1).mean(axis=1)
     return shares
 
 

@@ -166,7 +166,7 @@ def score(
         listed = rows
     done("neighbors")
     recall = np.full(n, np.nan, dtype=np.float32)
-    recall[listed] = _score_map(sheet, lists.indices, embedding, labels, listed)
+    recall[listed] = _score_map(sheet, lists, embedding, labels, listed)
     done("map")
     pairs = Pairs(features, embedding, lists.engine, held, sheet.notes.append)
     _score_silhouette(sheet, pairs, clusters, rows)
@@ -242,7 +242,7 @@ def _score_silhouette(sheet: _Sheet, pairs: Pairs, clusters: np.ndarray, rows: n
 
 
 def _score_map(
-    sheet: _Sheet, lists: np.ndarray, embedding: np.ndarray, labels: np.ndarray | None, rows: np.ndarray
+    sheet: _Sheet, lists: NeighborLists, embedding: np.ndarray, labels: np.ndarray | None, rows: np.ndarray
 ) -> np.ndarray:
     """Recall and label accuracy; gives the recall of each of `rows`, which `lists` belong to."""
     n = len(embedding)
@@ -250,7 +250,7 @@ def _score_map(
     if k < NEIGHBORS:
         sheet.notes.append(f"scores by neighbours are over {k} neighbours, not {NEIGHBORS}: there are only {n} rows")
     on_map = map_neighbors(embedding, min(max(k, VOTERS), n - 1), rows)
-    recall = metrics.neighbor_recall(lists, on_map, k)
+    recall = metrics.neighbor_recall(lists.indices, on_map, k, lists.distances)
     sheet.enter("neighbor_recall", float(recall.mean(dtype=np.float64)), len(rows))
     if labels is not None:
         _score_votes(sheet, labels, embedding, on_map, rows)

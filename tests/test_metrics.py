@@ -127,6 +127,16 @@ def test_neighbor_recall_by_hand() -> None:
     assert recall.tolist() == [1.0, 0.5, 0.0]
 
 
+def test_neighbors_as_near_as_the_last_count_like_it() -> None:
+    # k = 2. Row 0 has three at distance 0, of which the map keeps two, row 1 two at 1, and row 2 no ties.
+    data = np.array([[1, 2, 3, 4], [5, 6, 7, 8], [5, 6, 7, 8]])
+    distances = np.array([[0, 0, 0, 1], [0.5, 1, 1, 2], [0.5, 1, 1.5, 2]])
+    on_map = np.array([[3, 2], [7, 8], [7, 5]])
+    assert metrics.neighbor_recall(data, on_map, 2).tolist() == [0.5, 0, 0.5]
+    assert metrics.neighbor_recall(data, on_map, 2, distances).tolist() == [1, 0.5, 0.5]
+    assert metrics.neighbor_recall(data[:, :2], on_map, 2, distances[:, :2]).tolist() == [0.5, 0, 0.5]
+
+
 def test_label_accuracy_by_hand() -> None:
     labels = np.array(["a", "a", "b", "b", "c"])
     lists = np.array(

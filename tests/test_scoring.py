@@ -188,6 +188,14 @@ def test_one_cluster_has_no_silhouette() -> None:
     )
 
 
+def test_equal_rows_that_lie_together_are_kept_neighbours() -> None:
+    """Whichever 15 of the other 39 are listed in the data, and whichever are the nearest on the map."""
+    features, embedding, clusters, labels = blobs(300)
+    features[:40] = features[0]
+    embedding[:40] = embedding[0] + np.random.default_rng(0).normal(scale=1e-4, size=(40, 2)).astype(np.float32)
+    assert (rate(features, embedding, clusters, labels).neighbor_recall[:40] == 1).all()
+
+
 def test_fewer_clusters_than_labels_are_told_with_the_bound() -> None:
     # Classes of 30, 20 and 10: two clusters can be right about 50 of 60 at most, and here they are.
     features, embedding, _, _ = blobs(60)
