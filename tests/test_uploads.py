@@ -19,9 +19,10 @@ from test_background import Loop, background_of
 
 from gpu_pipeline.dashboard import paths, uploads
 from gpu_pipeline.dashboard.background import Background
-from gpu_pipeline.dashboard.making import FORM, recipe_of
+from gpu_pipeline.dashboard.making import FORM, form, recipe_of
 from gpu_pipeline.dashboard.upload import Upload
 from gpu_pipeline.dashboard.uploads import Incoming, keep_upload, kind_of, upload_path, uploaded
+from gpu_pipeline.datasets import load
 from gpu_pipeline.errors import InputError
 
 
@@ -136,6 +137,23 @@ def test_what_a_file_can_be_used_as(tmp_path: Path) -> None:
     assert kind_of(tmp_path / "c.npy") == "map"
     np.save(tmp_path / "d.npy", np.eye(4))
     assert kind_of(tmp_path / "d.npy") == "data"
+
+
+def test_a_table_is_taken_whose_incomplete_columns_can_be_kept(tmp_path: Path) -> None:
+    columns = {"a": [1.5, 2, 4], "b": [3, 4, 5], "price": [1, None, 2], "name": ["p", "q", "r"]}
+    assert kind_of(table(tmp_path / "a.csv", **columns)) == "data"
+    pd.DataFrame({**columns, "price": [1.0, np.inf, 2.0]}).to_parquet(tmp_path / "b.parquet")
+    assert kind_of(tmp_path / "b.parquet") == "data"
+    with pytest.raises(InputError, match="column 'price': replace or remove them, or keep that column"):
+        load(str(tmp_path / "b.parquet"))
+    assert load(str(tmp_path / "b.parquet"), keep="price").X.shape == (3, 2)
+    with pytest.raises(InputError, match="'price'"):
+        kind_of(table(tmp_path / "c.csv", price=columns["price"], name=columns["name"]))
+
+
+def test_all_of_an_uploaded_file_is_taken_unless_fewer_are_asked_for() -> None:
+    assert 'name="sample" value="5000"' in form()
+    assert 'name="sample" value="all"' in form(["mine.csv"], "upload/mine.csv")
 
 
 @pytest.mark.parametrize("name", ["x.npy", "x.npz", "x.csv", "x.csv.gz", "x.parquet", "x.feather"])

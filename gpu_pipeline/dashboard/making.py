@@ -44,7 +44,7 @@ def form(files: Sequence[str] = (), chosen: str = "auto", turn: int = 0) -> str:
     """
     return page(
         "run",
-        values={**FORM, "data": chosen},
+        values={**FORM, "data": chosen, **({"sample": "all"} if chosen.startswith(MARK) else {})},
         data=[(name, name) for name in ("auto", *DATASETS)] + [(f"{MARK}{name}", name) for name in files],
         uploads=bool(files),
         turn=turn,

@@ -18,14 +18,18 @@ import tempfile
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
 from ..datasets import load
 from ..datasets.files import SUFFIXES
+from ..datasets.tables import TABLES
 from ..drafts import draft, flush
 from ..errors import InputError, unknown_name
 from .files import OpenFile, open_file
 from .paths import UPLOADS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 LARGEST_UPLOAD = 256
 """MiB of one uploaded file at most, if nothing else is said."""
@@ -235,9 +239,39 @@ def _try(path: Path) -> Kind:
     try:
         open_file(path)
     except InputError:
-        load(str(path))
+        _load(path)
         return "data"
     return "map"
+
+
+def _load(path: Path) -> None:
+    """Read a file as data, if need be with the columns kept apart that are incomplete."""
+    try:
+        load(str(path))
+    except InputError as reason:
+        try:
+            if not (incomplete := _incomplete(path)):
+                raise
+            load(str(path), keep=incomplete)
+        except InputError:
+            raise reason from None
+
+
+def _incomplete(path: Path) -> list[str]:
+    """The columns of a table whose numbers are not all there, of which a map can be made if they are kept apart."""
+    from pyarrow import compute, types
+
+    read = next((read for suffix, read in TABLES.items() if path.name.lower().endswith(suffix)), None)
+    if read is None:
+        return []
+
+    def whole(column: pa.ChunkedArray) -> bool:
+        return compute.all(compute.is_finite(column), skip_nulls=False).as_py() is True
+
+    opened = read(path)
+    names = [f.name for f in opened.schema if types.is_integer(f.type) or types.is_floating(f.type)]
+    table = opened.read(names)
+    return [name for name in names if not whole(table[name])]
 
 
 if __name__ == "__main__":

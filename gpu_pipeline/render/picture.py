@@ -233,7 +233,8 @@ def plan(
     lines_room = int((height - top - pad) / pitch(small))
     keys = list(dict.fromkeys(layer.key.column for layer in layers))
     shared = [[layer.key for layer in layers if layer.key.column == column] for column in keys]
-    legends = [legend_of(group, 1, lines_room // len(keys)) for group in shared]
+    largest = max(len(layer) for layer in layers)
+    legends = [legend_of(group, largest, lines_room // len(keys)) for group in shared]
     legend_width = min(max(legend.width(small) for legend in legends), 0.3 * width)
     room = (width - 2 * pad - len(layers) * pad - legend_width) / len(layers)
     panels, bottom = [], height - pad
