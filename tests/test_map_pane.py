@@ -8,6 +8,7 @@ from bokeh.document import Document
 from gpu_pipeline.dashboard.frame import Frame
 from gpu_pipeline.dashboard.map_pane import MapPane
 from gpu_pipeline.dashboard.statistics import InView
+from gpu_pipeline.dashboard.tip import Tip
 from gpu_pipeline.render import View
 
 
@@ -52,6 +53,18 @@ def test_a_page_that_is_on_its_way_is_told_that_its_question_was_heard(pane: Map
     ask(pane, (0.0, 1.0, 0.0, 1.0), 0)
     assert pane.wire.data["turn"] != before
     assert pane.wire.data["png"] == [None]
+
+
+def test_nothing_is_said_at_a_point_that_is_out_of_view(pane: MapPane) -> None:
+    pane._resized(width=600, height=400)
+    ask(pane, (1.0, 2.5, 1.0, 2.0), went(pane))
+    pane.ring((2.0, 1.5), Tip("here"))
+    assert pane.tips.data["text"] == ["here"]
+    pane.ring((2.6, 1.5), Tip("here"))
+    assert pane.tips.data["text"] == []
+    assert pane.rings.data["x"] == [2.6]
+    pane.ring(None, None)
+    assert pane.rings.data["x"] == []
 
 
 def test_a_window_of_the_page_is_kept_in_scale_by_a_resize(pane: MapPane) -> None:
