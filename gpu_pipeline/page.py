@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .record import Run
 
-MOST_CLASSES, MOST_CLUSTERS = 30, 40
+MOST_CLASSES, MOST_CLUSTERS = 40, 40
 """A larger confusion is not written out: its largest cells are still named."""
 
 _PICTURES = {
