@@ -180,6 +180,23 @@ def test_few_points_are_drawn_as_discs_and_many_as_pixels() -> None:
     assert spread(grid) is grid
 
 
+def test_few_selected_points_are_seen_among_many() -> None:
+    points = table(60_000)
+    (layer,) = prepare(points, colour="label")
+    selected = np.zeros(60_000, bool)
+    selected[7] = True
+    view = fit(layer.frame, 300, 300)
+    one = spread(aggregate(mark(layer, selected), view))
+    assert 5 <= np.count_nonzero(one.counts.sum(axis=-1)) <= 16
+    assert one.rest is not None
+    assert one.rest.sum() == 59_999  # single pixels as before
+    assert spread(aggregate(mark(layer, ~selected), view)).counts.sum() == 59_999
+    none = spread(aggregate(mark(prepare(table(50), colour="label")[0], np.zeros(50, bool)), view))
+    assert none.counts.sum() == 0
+    assert none.rest is not None
+    assert np.count_nonzero(none.rest) > 4 * 45
+
+
 def test_a_disc_keeps_the_ratio_of_the_classes_and_the_mean() -> None:
     points = pd.DataFrame({"x": 0.0, "y": 0.0, "label": [0, 0, 0, 1], "quality": [0.0, 1.0, 1.0, np.nan]})
     (layer,) = prepare(points, colour="label")

@@ -56,6 +56,8 @@ def test_what_tells_points_apart_is_said_too() -> None:
     assert max(map(len, said)) <= WIDEST
     assert tip(points, 4, "title", 1.5, None).text.count("On the e of") == 1
     assert "one" not in tip(points, 0, "label", 0.5, None).text
+    some = Opened("map", POINTS.assign(title=[*titles[:4], None]))
+    assert tip(some, 4, "label", 1.5, None).text == "label 4"
 
 
 def test_no_line_is_wider_than_a_map_in_a_narrow_window() -> None:

@@ -116,6 +116,12 @@ class Opened:
 
         return self.part("headline", find)
 
+    def told(self, place: int) -> str:
+        """What the headline says of a point; empty where there is none."""
+        column = self.headline()
+        value = None if column is None else self.points[column].iloc[place]
+        return "" if pd.isna(value) else str(value)
+
     def layer(self, colour: str) -> Layer:
         """The points ready to be drawn in a colour.
 

@@ -74,9 +74,9 @@ def tip(opened: Opened, place: int, colour: str, within: float, lit: np.ndarray 
     """
     x, y = (float(values[place]) for values in opened.axes())
     near = opened.nearest().around(x, y, within, lit)
-    headline = opened.headline()
-    title = "" if headline in (None, colour) else _name(text_of(opened.points[headline].iloc[place]), 2 * LONGEST)
-    lines = [_value(opened, colour, place), title]
+    lines = [_value(opened, colour, place)]
+    if colour != opened.headline():
+        lines.append(_name(opened.told(place), 2 * LONGEST))
     if len(near) > 1:
         lines.append(_counted(opened, colour, near))
     text = "\n".join(wrapped for line in lines for wrapped in textwrap.wrap(line, WIDEST))

@@ -144,21 +144,32 @@ def spread(grid: Grid) -> Grid:
     """Draw points as discs where few are in view, so that each can be seen; else the grid as it is.
 
     The discs would cover a third of the window if none overlapped, with a radius of at most a 300th
-    of its side: 2.7 pixels for 5,000 points on 800 x 800, 1 for 70,000, single pixels from 120,000 on.
+    of its side: 2.7 pixels for 5,000 points on 800 x 800, 1 for 70,000, single pixels from 120,000 on. Of those that
+    are in colour among grey ones the number of these counts alone, so that a few of them are seen among many.
     """
-    height, width, _ = grid.counts.shape
-    n = int(grid.seen.amounts.sum()) + (0 if grid.rest is None else int(grid.rest.sum()))
-    radius = min(np.sqrt(height * width / (3 * np.pi * max(n, 1))), max(min(height, width) / 300, 1.5))
-    if n == 0 or radius < 0.75:
+    n = int(grid.seen.amounts.sum())
+    all_points = n if grid.rest is None else n + int(grid.rest.sum())
+    own, others = (_disc(points, grid.counts.shape) for points in (n, all_points))
+    if own is None or not all_points:
         return grid
+    return Grid(scatter(grid.counts, grid.seen.lit, *own), _discs(grid.sums, own), _discs(grid.rest, others))
+
+
+def _disc(n: int, shape: tuple[int, ...]) -> tuple[np.ndarray, int] | None:
+    """The share of each pixel that one of n points covers, and how far it reaches; None for a single pixel."""
+    height, width, *_ = shape
+    radius = min(np.sqrt(height * width / (3 * np.pi * max(n, 1))), max(min(height, width) / 300, 1.5))
+    if radius < 0.75:
+        return None
     reach = int(np.ceil(radius - 0.5))
     away = np.arange(-reach, reach + 1)
-    covered = np.clip(radius + 0.5 - np.hypot(away[:, None], away), 0, 1).astype(np.float32)
+    return np.clip(radius + 0.5 - np.hypot(away[:, None], away), 0, 1).astype(np.float32), reach
 
-    def discs(amount: np.ndarray | None) -> np.ndarray | None:
-        return None if amount is None else scatter(amount[..., None], np.flatnonzero(amount), covered, reach)[..., 0]
 
-    return Grid(scatter(grid.counts, grid.seen.lit, covered, reach), discs(grid.sums), discs(grid.rest))
+def _discs(amount: np.ndarray | None, disc: tuple[np.ndarray, int] | None) -> np.ndarray | None:
+    if amount is None or disc is None:
+        return amount
+    return np.asarray(scatter(amount[..., None], np.flatnonzero(amount), *disc)[..., 0])
 
 
 def visible(layer: Layer, view: View) -> np.ndarray:

@@ -23,15 +23,12 @@ def row_of(opened: Opened, place: int) -> int:
 
 def items(opened: Opened, places: Sequence[int]) -> list[dict[str, Any]]:
     """Points to go to, for `points.html`: their labels, their images, and without one what tells them apart."""
-    label, headline = opened.points.get("label"), opened.headline()
-    texts = None if headline is None else opened.points[headline]
-    listed = []
+    label, listed = opened.points.get("label"), []
     for place, image in zip(places, thumbs(opened, places, 1), strict=True):
         row = row_of(opened, place)
         name = None if label is None else text_of(label.iloc[place])
         tip = f"row {row}" + ("" if name is None else f", label {isolated(name)}")
-        text = "" if texts is None else text_of(texts.iloc[place])
-        told = {"name": f"row {row}" if name is None else name, "tip": tip, "text": text}
+        told = {"name": f"row {row}" if name is None else name, "tip": tip, "text": opened.told(place)}
         listed.append({"place": place, "row": row, "image": image, "both": False, **told})
     return listed
 
