@@ -158,6 +158,17 @@ def test_draw(store: Path, call: Call, colour: str) -> None:
         assert picture.size == (400, 300)
 
 
+def test_draw_without_names(store: Path, tmp_path: Path, call: Call) -> None:
+    from PIL import Image
+
+    drawn = []
+    for names in ("--names", "--no-names"):
+        assert call("draw", list_runs(store)[0].name, "--out", store, names, "--to", tmp_path / "a.png").code == 0
+        with Image.open(tmp_path / "a.png") as picture:
+            drawn.append(picture.tobytes())
+    assert drawn[0] != drawn[1]
+
+
 def test_compare(store: Path, tmp_path: Path, call: Call) -> None:
     first, second = (where.name for where in list_runs(store))
     compared = call("compare", first, second, "--out", store, "--to", tmp_path / "both.png", "--json")

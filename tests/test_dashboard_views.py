@@ -402,6 +402,13 @@ def test_points_without_images_are_told_by_their_text() -> None:
     assert " in A field of research: topic" in intruders
 
 
+def test_names_of_a_legend_that_begin_alike_show_where_they_differ() -> None:
+    entries = views.legend(Choice(colour="label"), papers(), None)
+    assert len(entries) == 41
+    assert all(entry["short"].endswith(entry["name"].rsplit(" ")[-1]) for entry in entries)
+    assert len({entry["short"][:16] for entry in entries}) == 41
+
+
 def test_only_text_that_tells_points_apart_is_a_headline() -> None:
     points = papers().points
     assert Opened("classes", points.drop(columns="title")).headline() is None

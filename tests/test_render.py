@@ -40,7 +40,7 @@ from gpu_pipeline.render import shade as shade_grid
 from gpu_pipeline.render.counting import blend, blocks, histogram, largest_share, scatter, survey
 from gpu_pipeline.render.names import overlap
 from gpu_pipeline.render.palette import ALARM, BESIDE_GREY, CALM, MANY, MISSING, QUANTITY, TEN, rgb
-from gpu_pipeline.render.text import cut, cut_apart, font, width
+from gpu_pipeline.render.text import apart, cut, cut_apart, font, width
 
 # Machado, Oliveira & Fernandes 2009 (doi:10.1109/TVCG.2009.113), severity 1, on linear RGB.
 SIGHT: dict[str, Any] = {
@@ -683,6 +683,10 @@ def test_lines_that_begin_alike_show_where_they_differ() -> None:
     assert shown[3:] == [cut("Geometry: theory", 17, 120), "Net", ""]
     assert cut_apart(["the very same name"] * 2, 17, [90, 90]) == [cut("the very same name", 17, 90)] * 2
     assert cut_apart(names, 17, [500] * 6) == names
+    assert apart(names, 17, [120] * 6) == [
+        *("Net… theory", "Net… tutorials", "Net… tutors"),
+        *names[3:],
+    ]
 
 
 def test_title_and_figures_are_written_above_the_map() -> None:

@@ -62,13 +62,14 @@ def draw(
     ] = None,
     width: Annotated[int, typer.Option(help="Pixels.")] = 1200,
     height: Annotated[int, typer.Option(help="Pixels.")] = 1000,
+    names: Annotated[bool, typer.Option(help="Write the classes' names on the map.")] = True,
     out: Store = Path("runs"),
 ) -> None:
     """Draw a stored run by label, cluster, misfit, quality, density or any column."""
     from .. import store
 
     opened = store.open_run(name, out)
-    picture = opened.draw(colour, width=width, height=height)
+    picture = opened.draw(colour, width=width, height=height, names=names)
     folder = store.find(name, out)
     target = to or folder / f"{colour}.png"
     print(store.replace_file(target, lambda draft: picture.save(draft, format="png")))

@@ -17,7 +17,7 @@ from PIL import Image
 from ..figures import written
 from ..render import Key, shown_key
 from ..render.palette import DENSITY, QUANTITY
-from ..render.text import isolated
+from ..render.text import apart, isolated
 from .filters import numbers, sliders
 from .frame import Frame
 from .images import encode
@@ -64,6 +64,10 @@ TAB_TEXTS = (
 )
 LISTED = 64
 """Classes that the legend lists at most: the largest."""
+
+
+NAME_ROOM = 130
+"""Pixels that a side of the page leaves a name beside its figures, where it is narrow."""
 
 
 def page(name: str, **values: Any) -> str:
@@ -220,13 +224,19 @@ def legend(choice: Choice, opened: Opened, chosen: np.ndarray | None) -> list[di
     return [
         {
             "name": key.names[i],
+            "short": short,
             "count": key.counts[i],
             "selected": None if inside is None else int(inside[i]),
             "colour": colour_of(key, i),
             "hidden": key.names[i] in hidden,
         }
-        for i in kept
+        for i, short in zip(kept, short_names([key.names[i] for i in kept]), strict=True)
     ]
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """Names that do not look alike where the page has room for their first letters only, and cuts the rest."""
+    return apart(names, 14, [NAME_ROOM] * len(names))
 
 
 def colour_of(key: Key, i: int) -> str:

@@ -95,25 +95,31 @@ def cut(text: str, size: int, room: float) -> str:
 
 
 def cut_apart(texts: Sequence[str], size: int, rooms: Sequence[float]) -> list[str]:
-    """Lines as by `cut`, each in its room; where several would look alike, what they begin with is shortened.
+    """Lines as by `cut`, each in its room, and as by `apart`."""
+    return [cut(line, size, room) for line, room in zip(apart(texts, size, rooms), rooms, strict=True)]
 
-    "Networking: theory" and "Networking: tutorials" become "Net… theory" and "Net… tutori…".
+
+def apart(texts: Sequence[str], size: int, rooms: Sequence[float]) -> list[str]:
+    """Lines, cleaned; where several would look alike once they are cut, what they begin with is shortened.
+
+    "Networking: theory" and "Networking: tutorials" become "Net… theory" and "Net… tutorials".
     """
     lines = [clean(text) for text in texts]
-    shown = [cut(line, size, room) for line, room in zip(lines, rooms, strict=True)]
+    told = list(lines)
     for _ in range(3):  # Of those that begin alike some may go on alike.
         alike = defaultdict(list)
-        for i, text in enumerate(shown):
-            if text not in ("", lines[i]):
-                alike[text].append(i)
+        for i, line in enumerate(told):
+            shown = cut(line, size, rooms[i])
+            if shown not in ("", lines[i]):
+                alike[shown].append(i)
         for group in alike.values():
             common = _beginning([lines[i] for i in group])
             word = common.rfind(" ") + 1
             for i in group:
                 head = cut(common, size, rooms[i] / 3)
                 if lines[i] != common and head.endswith("…"):
-                    shown[i] = cut(f"{head} {lines[i][word:]}", size, rooms[i])
-    return shown
+                    told[i] = f"{head} {lines[i][word:]}"
+    return told
 
 
 def _beginning(texts: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from ..opened import NOT_COLOURS, Opened
 from ..paint import Paint, painted
 from ..state import Step
 from ..statistics import Difference, counts, moments, of_class, of_quantity
-from ..views import colour_of, image_uri, page
+from ..views import colour_of, image_uri, page, short_names
 from .values import items
 
 BARS = 12
@@ -93,12 +93,13 @@ def _bars(opened: Opened, column: str, mask: np.ndarray, paints: Sequence[Paint]
     bars = [
         {
             "name": key.names[i],
+            "short": short,
             "inside": int(inside[i]),
             "all": key.counts[i],
             "width": 100 * inside[i] / inside[order[0]],
             "colour": colour_of(key, i),
         }
-        for i in order[:BARS]
+        for i, short in zip(order, short_names([key.names[i] for i in order[:BARS]]), strict=False)
     ]
     return {"title": f"{column.capitalize()}s", "bars": bars, "more": max(len(order) - BARS, 0)}
 
