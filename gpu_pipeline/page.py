@@ -220,10 +220,9 @@ def _facts(run: Run) -> dict[str, str]:
 
 def _compared(left: Run, right: Run) -> dict[str, Any]:
     figures, picture = compare(left, right)
+    unsure = figures["not_comparable"]
     scores = [
-        _pair(
-            name.replace("_", " "), a, b, None if name in figures["not_comparable"] else METRICS[name].higher_is_better
-        )
+        _pair(name.replace("_", " "), a, b, None if name in unsure else METRICS[name].higher_is_better)
         for name, (a, b) in figures["scores"].items()
     ]
     return {
@@ -245,11 +244,11 @@ def _pair(name: str, a: float | None, b: float | None, higher_is_better: bool | 
 
     Where it is not known whether higher is better, the two cannot be compared.
     """
-    compared = None not in (a, b, higher_is_better)
-    better = ""
-    if a is not None and b is not None and compared and _text(a) != _text(b):
-        better = "B" if (b > a) == higher_is_better else "A"
-    difference = "" if a is None or b is None or not compared else f"{b - a:+.3f}".replace("-", "\N{MINUS SIGN}")
+    difference = better = ""
+    if a is not None and b is not None and higher_is_better is not None:
+        difference = f"{b - a:+.3f}".replace("-", "\N{MINUS SIGN}")
+        if _text(a) != _text(b):
+            better = "B" if (b > a) == higher_is_better else "A"
     return {"name": name, "A": _text(a), "B": _text(b), "difference": difference, "better": better}
 
 

@@ -242,6 +242,20 @@ def unlike(left: Record, right: Record) -> dict[str, tuple[str, ...]]:
     return reasons
 
 
+def cautions(left: Record, right: Record) -> tuple[list[str], set[str]]:
+    """What a reader of two runs' figures side by side should know, and the scores that cannot be compared.
+
+    Raises
+    ------
+    InputError
+        If the runs are of two known data sets, which have no row in common.
+    """
+    from .compare import doubt
+
+    doubted, reasons = doubt(left.dataset, right.dataset), unlike(left, right)
+    return [*filter(None, [doubted]), *reasons], {name for names in reasons.values() for name in names}
+
+
 def _features(record: Record) -> str:
     """What a map was made from, and is judged by."""
     asked, columns = record.recipe.reduce.n_components, record.dataset["columns"]

@@ -169,11 +169,11 @@ def compare(left: Run, right: Run) -> tuple[dict[str, Any], Image.Image]:
     InputError
         If the runs are of different known data sets, or have too few rows in common.
     """
-    from .compare import compare_maps, doubt
-    from .record import unlike
+    from .compare import compare_maps
+    from .record import cautions
     from .render import compare_picture
 
-    doubted, reasons = doubt(left.record.dataset, right.record.dataset), unlike(left.record, right.record)
+    notes, not_comparable = cautions(left.record, right.record)
     result = compare_maps(left.points, right.points)
     first, second = (run.points.set_index("row").loc[result.rows].reset_index() for run in (left, right))
     second[["x", "y"]] = result.aligned
@@ -182,8 +182,8 @@ def compare(left: Run, right: Run) -> tuple[dict[str, Any], Image.Image]:
         **result.summary,
         "scores": {name: [run.scores.values[name] for run in (left, right)] for name in left.scores.values},
         "seconds": {step: [run.record.seconds.get(step) for run in (left, right)] for step in left.record.seconds},
-        "notes": [*([] if doubted is None else [doubted]), *reasons],
-        "not_comparable": sorted({name for names in reasons.values() for name in names}),
+        "notes": notes,
+        "not_comparable": sorted(not_comparable),
     }
     (left_title, left_subtitle), (right_title, right_subtitle) = left.title(), right.title()
     picture = compare_picture(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...compare import Comparison, doubt
-from ...record import unlike
+from ...compare import Comparison
+from ...record import cautions
 from ..beside import Matched
 from ..opened import Opened
 from ..views import page, run_rows
@@ -36,10 +36,9 @@ def compare(
     if other is None or comparison is None or opened.run is None or other.run is None:
         return page("compare", runs=listed, other="", summary=None)
     a, b = opened.run, other.run
-    reasons = unlike(a.record, b.record)
-    unsure = {name for names in reasons.values() for name in names}
+    notes, not_comparable = cautions(a.record, b.record)
     lines = [
-        _pair(name.replace("_", " "), a.scores.values[name], b.scores.values.get(name), name not in unsure)
+        _pair(name.replace("_", " "), a.scores.values[name], b.scores.values.get(name), name not in not_comparable)
         for name in a.scores.values
     ]
     lines += [
@@ -50,7 +49,7 @@ def compare(
         runs=listed,
         other=other.name,
         summary=_summary(comparison),
-        notes=[note for note in (doubt(a.record.dataset, b.record.dataset), *reasons) if note],
+        notes=notes,
         back=back,
         lines=lines,
         clusters=matched and _clusters(matched),
