@@ -144,6 +144,9 @@ def test_a_table_is_taken_whose_incomplete_columns_can_be_kept(tmp_path: Path) -
     assert kind_of(table(tmp_path / "a.csv", **columns)) == "data"
     pd.DataFrame({**columns, "price": [1.0, np.inf, 2.0]}).to_parquet(tmp_path / "b.parquet")
     assert kind_of(tmp_path / "b.parquet") == "data"
+    answers = pd.DataFrame({**columns, "price": 1.0, "sold": pd.array([True, None, False], "boolean")})
+    answers.to_parquet(tmp_path / "d.parquet")
+    assert kind_of(tmp_path / "d.parquet") == "data"
     with pytest.raises(InputError, match="column 'price': replace or remove them, or keep that column"):
         load(str(tmp_path / "b.parquet"))
     assert load(str(tmp_path / "b.parquet"), keep="price").X.shape == (3, 2)

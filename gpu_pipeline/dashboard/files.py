@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ..datasets.files import suffix_of
 from ..datasets.kept import is_shown, series_of
 from ..datasets.tables import TABLES
 from ..errors import InputError, listed, unknown_name
@@ -90,7 +91,7 @@ def open_file(path: str | Path, x: str | None = None, y: str | None = None) -> p
 def _open(path: str | Path, x: str | None, y: str | None) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The points in a file, and the columns that are left out."""
     path = Path(path).expanduser()
-    suffix = next((suffix for suffix in (*TABLES, ".npy") if path.name.lower().endswith(suffix)), None)
+    suffix = suffix_of(path.name, (*TABLES, ".npy"))
     if suffix is None:
         raise InputError(f"{path} is of a kind that cannot be shown: give a file in {', '.join((*TABLES, '.npy'))}.")
     try:

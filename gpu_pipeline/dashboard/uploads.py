@@ -17,19 +17,17 @@ import sys
 import tempfile
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar, get_args
+from typing import Literal, TypeVar, get_args
 
 from ..datasets import load
-from ..datasets.files import SUFFIXES
-from ..datasets.tables import TABLES
+from ..datasets.files import SUFFIXES, suffix_of
+from ..datasets.tables import TABLES, incomplete
 from ..drafts import draft, flush
 from ..errors import InputError, unknown_name
 from .files import OpenFile, open_file
 from .paths import UPLOADS
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 LARGEST_UPLOAD = 256
 """MiB of one uploaded file at most, if nothing else is said."""
@@ -77,7 +75,7 @@ class Incoming:
 
     def __init__(self, name: str, size: int, store: Path, most: int = LARGEST_UPLOAD) -> None:
         base = re.split(r"[/\\]", name.lower())[-1]
-        suffix = next((suffix for suffix in SUFFIXES if base.endswith(suffix)), None)
+        suffix = suffix_of(base, SUFFIXES)
         if suffix is None:
             raise InputError(f"a file of that kind cannot be read: upload one in {', '.join(SUFFIXES)}.")
         if size <= 0:
@@ -248,30 +246,13 @@ def _load(path: Path) -> None:
     """Read a file as data, if need be with the columns kept apart that are incomplete."""
     try:
         load(str(path))
-    except InputError as reason:
-        try:
-            if not (incomplete := _incomplete(path)):
-                raise
-            load(str(path), keep=incomplete)
-        except InputError:
-            raise reason from None
-
-
-def _incomplete(path: Path) -> list[str]:
-    """The columns of a table whose numbers are not all there, of which a map can be made if they are kept apart."""
-    from pyarrow import compute, types
-
-    read = next((read for suffix, read in TABLES.items() if path.name.lower().endswith(suffix)), None)
-    if read is None:
-        return []
-
-    def whole(column: pa.ChunkedArray) -> bool:
-        return compute.all(compute.is_finite(column), skip_nulls=False).as_py() is True
-
-    opened = read(path)
-    names = [f.name for f in opened.schema if types.is_integer(f.type) or types.is_floating(f.type)]
-    table = opened.read(names)
-    return [name for name in names if not whole(table[name])]
+    except InputError:
+        suffix = suffix_of(path.name, TABLES)
+        with suppress(InputError):
+            if suffix is not None and (kept := incomplete(TABLES[suffix](path))):
+                load(str(path), keep=kept)
+                return
+        raise
 
 
 if __name__ == "__main__":

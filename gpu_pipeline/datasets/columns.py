@@ -97,7 +97,7 @@ def _named_features(
     if arrays:
         return features
     for column in features:
-        if not _is_numeric(schema.field(column).type):
+        if not is_numeric(schema.field(column).type):
             values = [] if read is None else read([column])[column].to_pylist()
             example = next((str(value) for value in values if value is not None and not is_number(str(value))), "")
             text = isinstance(next((value for value in values if value is not None), None), str)
@@ -113,7 +113,7 @@ def _all_features(
 ) -> tuple[list[str], tuple[str, ...]]:
     """Names of the columns of numbers but the label's and those kept, and what to say about them and the others."""
     others = [field for field in schema if field.name not in (label, *keep) and not INDEX.fullmatch(field.name)]
-    features = [field.name for field in others if _is_numeric(field.type)]
+    features = [field.name for field in others if is_numeric(field.type)]
     arrays = [field.name for field in others if is_array(field.type)]
     if len(arrays) == 1:
         left = [field.name for field in others if field.name != arrays[0]]
@@ -123,7 +123,7 @@ def _all_features(
         raise InputError(f"{name} has arrays in the columns {listed(arrays)}: name one of them as the features.")
     if not features:
         raise InputError(f"{name} has no column of numbers for features: its columns are {listed(schema.names)}.")
-    left = [field.name for field in others if not _is_numeric(field.type)]
+    left = [field.name for field in others if not is_numeric(field.type)]
     notes = [f"{name}: columns without numbers are left out, unless you keep them: {listed(left)}."] if left else []
     notes += [
         f"{name}: the column {column!r} is left out, being pandas' index by its name; rename it if it is a feature."
@@ -139,7 +139,8 @@ def _all_features(
     return features, tuple(notes)
 
 
-def _is_numeric(kind: pa.DataType) -> bool:
+def is_numeric(kind: pa.DataType) -> bool:
+    """Whether values of a type can be a feature."""
     from pyarrow import types
 
     return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_boolean(kind))

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -83,9 +83,13 @@ def is_path(name: str) -> bool:
         return False
 
 
+def suffix_of(name: str, known: Iterable[str]) -> str | None:
+    """The suffix of a file's name, in any case of letters, of those that are known; None if it has none of them."""
+    return next((suffix for suffix in known if name.lower().endswith(suffix)), None)
+
+
 def _suffix(path: Path) -> str:
-    name = path.name.lower()
-    suffix = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), None)
+    suffix = suffix_of(path.name, SUFFIXES)
     if suffix is None:
         raise InputError(f"{path} is of a kind that cannot be read: give a file in {', '.join(SUFFIXES)}.")
     return suffix

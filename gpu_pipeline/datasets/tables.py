@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import InputError
-from .columns import Columns, check_columns, choose_features, is_array, is_number
+from .columns import Columns, check_columns, choose_features, is_array, is_number, is_numeric
 from .dataset import Dataset, Pick
 from .kept import frame_of
 from .labels import decoded, labels, without
@@ -196,6 +196,13 @@ def matrix(table: pa.Table, features: Sequence[str]) -> np.ndarray:
     for j, column in enumerate(columns):
         X[:, j] = column.to_numpy()
     return X
+
+
+def incomplete(opened: Opened) -> list[str]:
+    """The columns whose numbers are not all there: they cannot be features, but can be kept with the points."""
+    names = [field.name for field in opened.schema if is_numeric(field.type)]
+    table = opened.read(names)
+    return [name for name in names if not np.isfinite(matrix(table, [name])).all()]
 
 
 def label_column(table: pa.Table, name: str, rows: np.ndarray | None = None) -> np.ndarray:
