@@ -233,15 +233,15 @@ def neighbor_recall(
     np.ndarray
         (n,) float32 in 0 to 1; chance is k / (n - 1) for n points. The score is the mean.
     """
+    near = lists_X[:, :k]
+    if distances is not None:
+        as_near = distances <= distances[:, k - 1 : k]
+        reach = int(as_near.sum(axis=1).max(initial=k))
+        near = np.where(as_near[:, :reach], lists_X[:, :reach], -1)
     shares = np.empty(len(lists_X), dtype=np.float32)
     for part in slices(len(lists_X), 16_384):
-        common = lists_X[part, :k, None] == lists_Y[part, None, :k]
-        shares[part] = common.any(axis=2).mean(axis=1)
-    if distances is not None and lists_X.shape[1] > k:
-        tied = np.flatnonzero(distances[:, k] <= distances[:, k - 1])
-        for some in (tied[part] for part in slices(len(tied), 16_384)):
-            as_near = np.where(distances[some] <= distances[some, k - 1 : k], lists_X[some], -1)
-            shares[some] = (as_near[:, :, None] == lists_Y[some, None, :k]).any(axis=1).mean(axis=1)
+        common = near[part, :, None] == lists_Y[part, None, :k]
+        shares[part] = common.any(axis=1).mean(axis=1)
     return shares
 
 
