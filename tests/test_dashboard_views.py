@@ -22,6 +22,7 @@ from gpu_pipeline.dashboard.exports import Exports
 from gpu_pipeline.dashboard.files import OpenFile
 from gpu_pipeline.dashboard.filters import histogram, numbers
 from gpu_pipeline.dashboard.frame import draw_frame
+from gpu_pipeline.dashboard.headline import headline
 from gpu_pipeline.dashboard.opened import Opened
 from gpu_pipeline.dashboard.session import Session
 from gpu_pipeline.dashboard.side.mistakes_pane import cell_style
@@ -388,7 +389,7 @@ def papers() -> Opened:
 
 def test_points_without_images_are_told_by_their_text() -> None:
     opened = papers()
-    assert opened.headline() == "title"
+    assert headline(opened) == "title"
     mask = np.arange(205) < 100
     first, other = (side.selection(opened, mask, (), (), seed) for seed in (0, 1))
     listed = re.findall(r'data-value="(\d+)".*?title="row (\d+).*?<span class="brief text">Title &lt;(\d+)&gt;', first)
@@ -411,8 +412,8 @@ def test_names_of_a_legend_that_begin_alike_show_where_they_differ() -> None:
 
 def test_only_text_that_tells_points_apart_is_a_headline() -> None:
     points = papers().points
-    assert Opened("classes", points.drop(columns="title")).headline() is None
-    assert Opened("few", points.assign(title=points["title"].where(np.arange(205) < 90))).headline() is None
+    assert headline(Opened("classes", points.drop(columns="title"))) is None
+    assert headline(Opened("few", points.assign(title=points["title"].where(np.arange(205) < 90)))) is None
 
 
 def test_forty_labels_and_points_without_one_have_a_heat_map() -> None:

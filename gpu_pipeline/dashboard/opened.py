@@ -20,7 +20,7 @@ from .images import Images, images_of
 from .mean_images import mean_images
 from .mistakes import strangers
 from .picking import Nearest, inside_box, inside_polygon
-from .search import found, is_text
+from .search import found
 from .shelf import Shelf
 from .state import Limit, Step, limits_from_pairs
 from .statistics import Moments, moments
@@ -36,9 +36,6 @@ KEPT = {"arranged": 8, "layer with the ground": 8, "codes": 16, "quantity": 4}
 
 MOST_KEPT = 1_000
 """The same of every other kind: one for each column, of any table that is looked at."""
-
-TOLD_BY = 10_000
-"""Points by which it is told which column of text differs between points."""
 
 NOT_COLOURS = ("row", "x", "y", "nearest_row")
 
@@ -103,24 +100,6 @@ class Opened:
         usual = ["label", "cluster", "misfit", "neighbor_recall"]
         columns = [str(column) for column in self.points.columns if column not in NOT_COLOURS]
         return [*[c for c in usual if c in columns], *[c for c in columns if c not in usual], "density"]
-
-    def headline(self) -> str | None:
-        """The column of text that tells points apart, such as titles: what is shown of those that have no image."""
-
-        def find() -> str | None:
-            some = self.points.head(TOLD_BY)
-            texts = [name for name in some if name not in ("label", "cluster") and is_text(some[name])]
-            different = {str(name): some[name].nunique() for name in texts}
-            best = max(different, key=different.__getitem__, default=None)
-            return best if best is not None and different[best] > len(some) / 2 else None
-
-        return self.part("headline", find)
-
-    def told(self, place: int) -> str:
-        """What the headline says of a point; empty where there is none."""
-        column = self.headline()
-        value = None if column is None else self.points[column].iloc[place]
-        return "" if pd.isna(value) else str(value)
 
     def layer(self, colour: str) -> Layer:
         """The points ready to be drawn in a colour.

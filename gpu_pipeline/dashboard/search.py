@@ -187,6 +187,7 @@ def _by_value(values: pd.Series, wanted: Callable[[str], bool]) -> np.ndarray:
 
 
 def is_text(values: pd.Series) -> bool:
+    """Whether a column holds text, or classes that are text."""
     kind = values.dtype
     if isinstance(kind, pd.CategoricalDtype):
         return not pd.api.types.is_numeric_dtype(kind.categories)

@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 
 from ..figures import text_of
 from ..render.text import clean, isolated
+from .headline import headline, told
 from .images import encode
 from .opened import Opened
 
@@ -75,8 +76,8 @@ def tip(opened: Opened, place: int, colour: str, within: float, lit: np.ndarray 
     x, y = (float(values[place]) for values in opened.axes())
     near = opened.nearest().around(x, y, within, lit)
     lines = [_value(opened, colour, place)]
-    if colour != opened.headline():
-        lines.append(_name(opened.told(place), 2 * LONGEST))
+    if colour != headline(opened):
+        lines.append(_name(told(opened, place), 2 * LONGEST))
     if len(near) > 1:
         lines.append(_counted(opened, colour, near))
     text = "\n".join(wrapped for line in lines for wrapped in textwrap.wrap(line, WIDEST))

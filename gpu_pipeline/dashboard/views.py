@@ -65,7 +65,6 @@ TAB_TEXTS = (
 LISTED = 64
 """Classes that the legend lists at most: the largest."""
 
-
 NAME_ROOM = 130
 """Pixels that a side of the page leaves a name beside its figures, where it is narrow."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +44,12 @@ class Name:
     def middle(self) -> tuple[float, float]:
         left, top, right, bottom = self.box
         return (left + right) / 2, (top + bottom) / 2
+
+
+def name_size(keys: Iterable[Key], unit: float) -> int:
+    """Size of the names' letters in pixels, on a picture of that unit: words take more room than numbers."""
+    words = any(len(name) > 3 for key in keys for name in key.names)
+    return round((20 if words else 28) * unit)
 
 
 def place_names(grid: Grid, key: Key, size: int, halo: int) -> tuple[Name, ...]:

@@ -16,7 +16,7 @@ from .device import DeviceLayer
 from .grid import Grid, Range, View, aggregate, fit, spread
 from .layer import Layer, Table, prepare
 from .legend import Legend, legend_of, paint_legend, pitch
-from .names import Box, Name, place_names
+from .names import Box, Name, name_size, place_names
 from .palette import BACKGROUND, QUIET, RULE, TEXT
 from .shading import Mode, shade
 from .text import cut, font
@@ -223,12 +223,8 @@ def plan(
             "to 16384 x 16384."
         )
     unit = min(max(min(width, height) / 900, 0.6), 6.0)
-    pad, small, name_size, halo = (
-        24 * unit,
-        round(17 * unit),
-        round((20 if _long(layers) else 28) * unit),
-        round(4 * unit),
-    )
+    pad, small, halo = 24 * unit, round(17 * unit), round(4 * unit)
+    letters = name_size((layer.key for layer in layers), unit)
     lines, top = _stack(((title, round(29 * unit), TEXT), (subtitle, small, QUIET)), pad, pad, width - 2 * pad)
     lines_room = int((height - top - pad) / pitch(small))
     keys = list(dict.fromkeys(layer.key.column for layer in layers))
@@ -244,7 +240,7 @@ def plan(
             head, figures = heads[i]
             more, y = _stack(((head, round(22 * unit), TEXT), (figures, small, QUIET)), x, top, room)
             lines += more
-        panels.append(_panel(layer, (x, y, x + room, bottom), names, name_size, halo, count))
+        panels.append(_panel(layer, (x, y, x + room, bottom), names, letters, halo, count))
     if keys == ["density"]:
         most = max(int(panel.grid.counts.max()) for panel in panels)
         legends = [legend_of(shared[0], most, lines_room)]
@@ -253,12 +249,7 @@ def plan(
         left = width - pad - legend_width
         boxes.append((legend, (left, y, left + min(legend.width(small), legend_width), y + legend.height(small))))
         y += legend.height(small) + pitch(small)
-    return Layout(width, height, tuple(panels), tuple(lines), tuple(boxes), name_size, halo, small)
-
-
-def _long(layers: Sequence[Layer | DeviceLayer]) -> bool:
-    """Whether classes have names and not numbers; they take more room."""
-    return any(len(name) > 3 for layer in layers for name in layer.key.names)
+    return Layout(width, height, tuple(panels), tuple(lines), tuple(boxes), letters, halo, small)
 
 
 def paint(layout: Layout, mode: Mode | None = None) -> Image.Image:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...figures import text_of
 from ...render.text import isolated
+from ..headline import told
 from ..opened import Opened
 from ..views import png_uri
 
@@ -28,8 +29,8 @@ def items(opened: Opened, places: Sequence[int]) -> list[dict[str, Any]]:
         row = row_of(opened, place)
         name = None if label is None else text_of(label.iloc[place])
         tip = f"row {row}" + ("" if name is None else f", label {isolated(name)}")
-        told = {"name": f"row {row}" if name is None else name, "tip": tip, "text": opened.told(place)}
-        listed.append({"place": place, "row": row, "image": image, "both": False, **told})
+        said = {"name": f"row {row}" if name is None else name, "tip": tip, "text": told(opened, place)}
+        listed.append({"place": place, "row": row, "image": image, "both": False, **said})
     return listed
 
 
