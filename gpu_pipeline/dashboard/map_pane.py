@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 import panel as pn
@@ -210,15 +210,15 @@ class MapPane:
         tips: dict[str, list[Any]] = {name: [] for name in SAID}
         if place is not None:
             rings = {"x": [place[0]], "y": [place[1]], "size": [20]}
-        if said is not None and (said.text or said.png) and min(self.size) > 0 and self._sees(place):
-            tips = beside(place, said, self.window(), self.unit())
+            if said is not None and (said.text or said.png) and min(self.size) > 0 and self._sees(place):
+                tips = beside(place, said, self.window(), self.unit())
         for source, data in ((self.rings, rings), (self.tips, tips)):
             if data != dict(source.data):
                 source.data = data  # type: ignore[assignment]
 
-    def _sees(self, place: tuple[float, float] | None) -> TypeGuard[tuple[float, float]]:
+    def _sees(self, place: tuple[float, float]) -> bool:
         x0, x1, y0, y1 = self.window()
-        return place is not None and x0 <= place[0] <= x1 and y0 <= place[1] <= y1
+        return x0 <= place[0] <= x1 and y0 <= place[1] <= y1
 
     def _answer(self) -> None:
         """Draw the window that the page asks for, or tell it that it has it."""
