@@ -540,6 +540,18 @@ def test_a_legend_without_room_keeps_the_largest_and_says_so() -> None:
     paint(made)
 
 
+def test_points_without_a_class_are_grey_beside_any_number_of_classes() -> None:
+    label = [*[f"class {i:03}" for i in range(100)], None]
+    points = pd.DataFrame({"x": np.arange(101) + 0.5, "y": 0.5, "label": label})
+    (layer,) = prepare(points, colour="label")
+    pixels = np.asarray(draw(points, "label", x_range=(0, 101), y_range=(0, 1), width=101, height=1))[0].astype(int)
+    assert np.abs(pixels - layer.key.colours).max() <= 1
+    grey = rgb([MISSING])[0]
+    assert pixels[100].tolist() == grey.tolist()
+    assert np.abs(pixels[:100] - grey).sum(axis=1).min() > 20
+    assert len(np.unique(pixels, axis=0)) == 64
+
+
 @pytest.mark.parametrize(
     ("label", "names"),
     [

@@ -182,5 +182,5 @@ def _classes(device: Device, frame: dict[str, Any], codes: Any, found: pd.Series
     # The last one stands for the points without a class, if there are any.
     rank, classes = classes_of(found if not counts[0] else found.reindex(range(n + 1)), column)
     key, inks = class_key(column, classes, np.append(counts[1:], counts[:1])[: len(rank)][np.argsort(rank)])
-    frame["ink"] = xp.asarray((rank % inks).astype(np.int8))[codes]
-    return DeviceLayer(device, frame, key, inks)
+    frame["ink"] = xp.asarray(inks[rank])[codes]
+    return DeviceLayer(device, frame, key, int(inks.max(initial=0)) + 1)

@@ -60,6 +60,13 @@ class Key:
     absent: bool = False
     time: bool = False
 
+    @property
+    def ink_colours(self) -> np.ndarray:
+        """Colours of the inks, which are the first classes', but the last one that of the absent values, (n, 3)."""
+        if self.absent and len(self.names) > MOST_INKS:
+            return np.concatenate([self.colours[: MOST_INKS - 1], self.colours[-1:]])
+        return self.colours[:MOST_INKS]
+
 
 class Classes(NamedTuple):
     """Names of classes in their order, their colours as in `Key`, and whether the last is of the absent values."""
@@ -147,9 +154,16 @@ def name_of(value: Any) -> str:
     return str(int(value)) if isinstance(value, (float, np.floating)) and value % 1 == 0 else times.name(value)
 
 
-def class_key(column: str, classes: Classes, counts: np.ndarray) -> tuple[Key, int]:
-    """The key to classes, and how many inks they have: beyond `MOST_INKS` classes share inks, and with them colours."""
+def class_key(column: str, classes: Classes, counts: np.ndarray) -> tuple[Key, np.ndarray]:
+    """The key to classes, and the ink of each, (n,) int8.
+
+    Beyond `MOST_INKS` classes share inks, and with them colours; the absent values share theirs with none.
+    """
     names, n = classes.names, len(classes.names)
-    inks = max(min(n, MOST_INKS), 1)
-    colours = classes.colours[np.arange(n) % inks]
-    return Key(column, "classes", names, tuple(counts.tolist()), colours, absent=classes.absent), inks
+    inks = np.arange(n)
+    if n > MOST_INKS:
+        inks %= MOST_INKS - classes.absent
+    colours = classes.colours[inks]
+    if classes.absent:
+        inks[-1], colours[-1] = min(n, MOST_INKS) - 1, classes.colours[-1]
+    return Key(column, "classes", names, tuple(counts.tolist()), colours, absent=classes.absent), inks.astype(np.int8)

@@ -225,5 +225,5 @@ def _quantity(frame: pd.DataFrame, values: np.ndarray, key: Key) -> Layer:
 
 def _class_layer(frame: pd.DataFrame, codes: np.ndarray, column: str, classes: Classes) -> Layer:
     key, inks = class_key(column, classes, np.bincount(codes, minlength=len(classes.names)))
-    frame["ink"] = _inks((codes % inks).astype(np.int8), inks)
+    frame["ink"] = _inks(inks[codes], int(inks.max(initial=0)) + 1)
     return Layer(frame, key)

@@ -118,9 +118,9 @@ def _colours(grid: Grid, key: Key, mode: Mode | None) -> np.ndarray:
         share = (largest_share(near, lit) - low) / (high - low)
         return _along(QUANTITY, share)
     if mode == "mix":
-        return _tone(blend(grid.counts, lit, key.colours), levels(total))
+        return _tone(blend(grid.counts, lit, key.ink_colours), levels(total))
     if key.kind == "classes":
-        return _tone(key.colours.take(top, axis=0), levels(total))
+        return _tone(key.ink_colours.take(top, axis=0), levels(total))
     assert grid.sums is not None
     measured = grid.counts[..., 0].reshape(-1)[lit]
     mean = grid.sums.reshape(-1)[lit] / np.where(measured > 0, measured, 1)
