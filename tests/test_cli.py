@@ -169,6 +169,19 @@ def test_draw_without_names(store: Path, tmp_path: Path, call: Call) -> None:
     assert drawn[0] != drawn[1]
 
 
+def test_draw_in_a_mode_and_by_rank(store: Path, call: Call) -> None:
+    name = list_runs(store)[0].name
+    for arguments, file in (
+        (("--colour", "neighbor_recall", "--scale", "rank"), "neighbor_recall-rank.png"),
+        (("--mode", "purity"), "label-purity.png"),
+    ):
+        drawn = call("draw", name, "--out", store, *arguments)
+        assert (drawn.code, Path(drawn.out.strip()).name) == (0, file)
+    refused = call("draw", name, "--out", store, "--scale", "rank")
+    assert refused.code == 2
+    assert "'label' holds none: leave the scale out" in refused.err
+
+
 def test_compare(store: Path, tmp_path: Path, call: Call) -> None:
     first, second = (where.name for where in list_runs(store))
     compared = call("compare", first, second, "--out", store, "--to", tmp_path / "both.png", "--json")

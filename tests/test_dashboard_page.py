@@ -261,6 +261,17 @@ def test_colours_and_modes(page: Page) -> None:
     page.locator(".ramp").wait_for()
 
 
+def test_numbers_are_coloured_by_rank(page: Page) -> None:
+    page.locator("[data-key=colour]").select_option("neighbor_recall")
+    page.locator("[data-key=scale]").select_option("rank")
+    page.get_by_text("equal lengths hold equally many points").wait_for()
+    page.wait_for_function("location.search.includes('scale=rank')")
+    page.reload()
+    page.get_by_text("equal lengths hold equally many points").wait_for()
+    page.locator("[data-key=colour]").select_option("label")
+    page.locator("[data-key=mode]").wait_for()
+
+
 def test_legend_filters_and_counts_follow(page: Page) -> None:
     page.locator("[data-key=hide-4]").click()
     wait(page, re.compile("in colour"))

@@ -32,6 +32,7 @@ from gpu_pipeline.render import (
     places,
     plan,
     prepare,
+    ranked,
     shown_key,
     spread,
     visible,
@@ -263,6 +264,93 @@ def test_purity_is_the_share_of_the_majority() -> None:
     key = shown_key(layer.key, "purity")
     assert (key.kind, key.limits) == ("quantity", (0.5, 1.0))
     assert shown_key(layer.key, "mix") is layer.key
+
+
+def test_ranks_tell_values_apart_beside_a_few_large_ones() -> None:
+    # Of 101 values the percentiles are the values themselves, each five times the one before.
+    value = 10.0 ** (0.7 * (np.arange(101) - 50))
+    points = pd.DataFrame({"x": np.arange(101) + 0.5, "y": 0.5, "value": value})
+    window: dict[str, Any] = {"x_range": (0, 101), "y_range": (0, 1), "width": 101, "height": 1}
+    by_value = np.asarray(draw(points, "value", **window))[0]
+    by_rank = np.asarray(draw(points, "value", scale="rank", **window))[0]
+    assert (by_value[:90] == by_value[0]).all()
+    expected = QUANTITY[np.rint(255 * (np.arange(101) - 1) / 98).clip(0, 255).astype(int)]
+    assert np.abs(by_rank - expected).max() <= 3
+
+
+def test_equal_values_have_the_middle_of_their_ranks_and_missing_ones_none() -> None:
+    # Half of the points are zero, the others 1 to 1,000: zero is a quarter along the ramp, 500 three quarters.
+    value = np.concatenate([np.zeros(1_001), np.arange(1_000) + 1.0, [np.nan, np.inf]])
+    points = pd.DataFrame({"x": np.arange(2_003), "y": 0, "value": value})
+    (plain,) = prepare(points, colour="value")
+    layer = ranked(plain)
+    found = layer.frame["value"].to_numpy()
+    assert found[[0, 1_000, 1_490, 2_000]] == pytest.approx([0.25, 0.25, 0.75, 1], abs=0.02)
+    assert found[2_001:].tolist() == [0, 0]
+    assert layer.key.unmeasured == 2
+    assert [layer.key.value_at(place) for place in (0, 0.25, 0.75, 1)] == pytest.approx([0, 0, 490, 980], abs=20)
+    assert [plain.key.value_at(place) for place in (0, 0.5, 1)] == pytest.approx([0, 490, 980], abs=20)
+    (constant,) = prepare(points.assign(value=7.5), colour="value")
+    assert set(ranked(constant).frame["value"]) == {0.5}
+
+
+def test_a_pixel_has_the_mean_rank_of_its_points() -> None:
+    """The mean of a few large values and many small ones is large, though most points are not."""
+    value = np.concatenate([np.arange(1_000.0), np.arange(1_000.0)])
+    value[::100] *= 1e6
+    points = pd.DataFrame({"x": np.repeat([0.5, 1.5], 1_000), "y": 0.5, "value": value})
+    pixels = np.asarray(draw(points, "value", scale="rank", x_range=(0, 2), y_range=(0, 1), width=2, height=1))[0]
+    assert pixels == pytest.approx(np.tile(QUANTITY[127:129].mean(axis=0), (2, 1)), abs=6)
+
+
+def test_ranks_are_the_same_in_any_order_and_beside_any_base() -> None:
+    seconds = 1_700_000_000.0 + np.random.default_rng(0).lognormal(0, 2, 500)
+    (layer,) = prepare(pd.DataFrame({"x": np.arange(500.0), "y": 0.0, "value": seconds}), colour="value")
+    assert layer.key.base > 0
+    expected = np.argsort(np.argsort(seconds)) / 499
+    assert ranked(layer).frame["value"].to_numpy() == pytest.approx(np.clip((expected - 0.01) / 0.98, 0, 1), abs=0.01)
+    places = order(layer.frame["x"].to_numpy(), layer.frame["y"].to_numpy())
+    arranged = ranked(arrange(layer, places)).frame["value"].to_numpy()
+    assert (arranged == ranked(layer).frame["value"].to_numpy()[places.rows]).all()
+
+
+def test_quantiles_are_percentiles() -> None:
+    value = np.random.default_rng(0).lognormal(0, 3, 1_000)
+    points = pd.DataFrame({"x": np.arange(1_000), "y": 0, "value": value})
+    for some in (points, points.head(3), points.head(1)):
+        (layer,) = prepare(some, colour="value")
+        expected = np.percentile(some["value"].astype(np.float32), np.arange(1, 100))
+        assert layer.key.quantiles == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("mode", "heading", "note"),
+    [
+        ("purity", "purity", "share of the largest class"),
+        ("density", "density", "at most 500 in a pixel"),
+        ("mix", "label", ""),
+        (None, "label", ""),
+    ],
+)
+def test_the_legend_tells_what_the_mode_shows(mode: Any, heading: str, note: str) -> None:
+    points = pd.DataFrame({"x": [0.0] * 500 + [1], "y": 0, "label": ["a"] * 250 + ["b"] * 250 + ["c"]})
+    made = plan(prepare(points, colour="label"), title="t", width=900, height=800, mode=mode)
+    (legend, _), *_ = made.legends
+    assert (legend.heading, legend.note) == (heading, note)
+    assert (legend.ramp is None) == (heading == "label")
+    paint(made)
+    quality = prepare(points.assign(quality=np.linspace(0, 1, 501)), colour="quality")
+    ramp = plan([ranked(*quality)], title="t", width=900, height=800).legends[0][0]
+    assert ramp.note == "by rank, 1st to 99th percentile"
+
+
+def test_a_mode_is_that_of_the_colour_and_not_of_the_displacement() -> None:
+    points = table(300)
+    layers = [*prepare(points, points, colour="label"), *prepare(points.assign(moved=points["x"]), colour="moved")]
+    made = plan(layers, title="t", width=1200, height=600, mode="purity")
+    assert [panel.mode for panel in made.panels] == ["purity", "purity", None]
+    assert [legend.heading for legend, _ in made.legends] == ["purity", "moved"]
+    assert paint(made).size == (1200, 600)
 
 
 @pytest.mark.parametrize("colour", ["label", "quality"])
@@ -641,8 +729,11 @@ def test_points_that_cannot_be_drawn(change: Callable[[pd.DataFrame], pd.DataFra
         ({"x_range": (1, 1)}, "range 1 to 1 is empty"),
         ({"y_range": (0, np.inf)}, "range 0 to inf"),
         ({"width": 0}, "0 x 800"),
-        ({"mode": "max"}, "majority, mix, purity or density"),
+        ({"mode": "top"}, "choose one of majority, mix, purity, density"),
+        ({"mode": "mx"}, "did you mean 'mix'"),
         ({"colour": "density", "mode": "mix"}, "is for classes"),
+        ({"scale": "log"}, "unknown scale 'log': choose one of linear, rank"),
+        ({"scale": "rank"}, "'label' holds none: leave the scale out"),
     ],
 )
 def test_settings_that_cannot_be_used(arguments: dict[str, object], words: str) -> None:

@@ -34,6 +34,7 @@ from gpu_pipeline.render import (
     mark,
     picture,
     prepare,
+    ranked,
     shade,
     spread,
 )
@@ -118,8 +119,10 @@ def test_counts_sums_and_key_are_those_of_the_cpu(device: Any, colour: str, dtyp
         assert view == fit(layer.frame, 300, 200, **window)
         assert_same(aggregate(there_, view), aggregate(layer, view))
     view = fit(layer.frame, 300, 200)
-    pixels = [np.asarray(shade(spread(aggregate(each, view)), each.key)) for each in (layer, there_)]
-    assert np.abs(pixels[0].astype(int) - pixels[1]).max() <= 1
+    pairs = [(layer, there_)] + ([(ranked(layer), ranked(there_))] if layer.key.kind == "quantity" else [])
+    for pair in pairs:
+        pixels = [np.asarray(shade(spread(aggregate(each, view)), each.key)) for each in pair]
+        assert np.abs(pixels[0].astype(int) - pixels[1]).max() <= 1
 
 
 @pytest.mark.parametrize("colour", ["label", "quality"])

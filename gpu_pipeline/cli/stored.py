@@ -58,10 +58,16 @@ def draw(
         str, typer.Option(help="label, cluster, misfit, neighbor_recall, density or a column.")
     ] = "label",
     to: Annotated[
-        Path | None, typer.Option(help="The PNG to write; by default <colour>.png in the run's folder.")
+        Path | None,
+        typer.Option(help="The PNG to write; by default <colour>.png, with the mode or scale, in the run's folder."),
     ] = None,
     width: Annotated[int, typer.Option(help="Pixels.")] = 1200,
     height: Annotated[int, typer.Option(help="Pixels.")] = 1000,
+    mode: Annotated[
+        str | None,
+        typer.Option(help="Of classes: majority, mix, purity or density of a pixel."),
+    ] = None,
+    scale: Annotated[str, typer.Option(help="Of numbers: linear, or rank where a few are large.")] = "linear",
     names: Annotated[bool, typer.Option(help="Write the classes' names on the map.")] = True,
     out: Store = Path("runs"),
 ) -> None:
@@ -69,9 +75,10 @@ def draw(
     from .. import store
 
     opened = store.open_run(name, out)
-    picture = opened.draw(colour, width=width, height=height, names=names)
+    picture = opened.draw(colour, width=width, height=height, mode=mode, scale=scale, names=names)
     folder = store.find(name, out)
-    target = to or folder / f"{colour}.png"
+    how = [part for part in (mode, scale) if part not in (None, "linear")]
+    target = to or folder / f"{'-'.join([colour, *how])}.png"
     print(store.replace_file(target, lambda draft: picture.save(draft, format="png")))
 
 

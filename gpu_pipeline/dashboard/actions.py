@@ -11,7 +11,7 @@ from .. import times
 from ..errors import InputError
 from .filters import histogram, numbers
 from .paint import is_colour
-from .state import MODES, TABS, How, Step, pairs_from_text
+from .state import MODES, SCALES, TABS, How, Step, pairs_from_text
 
 if TYPE_CHECKING:
     from .opened import Opened
@@ -44,6 +44,11 @@ def _colour(session: Session, value: Any) -> None:
 def _mode(session: Session, value: Any) -> None:
     if value in MODES:
         session.choice.mode = value
+
+
+def _scale(session: Session, value: Any) -> None:
+    if value in SCALES:
+        session.choice.scale = value
 
 
 def _names(session: Session, value: Any) -> None:
@@ -214,6 +219,7 @@ ACTIONS: dict[str, Callable[[Session, Any], None]] = {
     "other": _other,
     "colour": _colour,
     "mode": _mode,
+    "scale": _scale,
     "names": _names,
     "images": _images,
     "everything": _everything,

@@ -50,7 +50,7 @@ BUSY = 400
 POLL = 700
 """Milliseconds between two looks at the jobs."""
 
-PREPARED = {"run": "open", "placed": "open", "other": "open", "colour": "colour", "cell": "cell"}
+PREPARED = {"run": "open", "placed": "open", "other": "open", "colour": "colour", "scale": "scale", "cell": "cell"}
 """Actions that need what takes long -> the name of that work: of several of one name only the newest is done."""
 
 

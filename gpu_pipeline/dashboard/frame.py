@@ -88,8 +88,8 @@ def _with_images(image: Image.Image, layer: Layer, view: View, images: Images, s
     for i in np.argsort(rows):
         point = layer.frame.iloc[int(at[i])]
         ink = int(point["ink"])
-        grey = layer.key.kind != "classes" or ink >= layer.inks
-        colour = np.array([70, 74, 84] if grey else layer.key.ink_colours[ink]) * 0.8
+        grey = layer.key.kind != "classes" or ink >= min(len(layer.key.colours), layer.inks)
+        colour = np.array([70, 74, 84] if grey else layer.key.colours[ink]) * 0.8
         thumb = Image.fromarray(255 - images.pixels[rows[i]]).resize((size, size))
         stamp = Image.new("RGB", thumb.size, tuple(int(c) for c in colour))
         left = round((float(point["x"]) - x0) / (x1 - x0) * view.width - size / 2)

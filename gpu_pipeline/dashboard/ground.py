@@ -7,17 +7,24 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from ..render import Layer, View, arrange, order, places
+from ..render import Layer, View, arrange, order, places, ranked
 from .images import Images
 from .opened import Opened
 from .statistics import InView
 
 
-def layer_over(opened: Opened, colour: str) -> Layer:
+def layer_over(opened: Opened, colour: str, scale: str = "linear") -> Layer:
     """The points in a colour together with those of the map under them, ready to be drawn.
 
     The latter come after the former; they have an ink too, but `mark` with what `lit_over` gives makes them grey.
+
+    Parameters
+    ----------
+    scale
+        "rank" shows a quantity by rank; of no meaning for classes.
     """
+    if scale == "rank" and opened.layer(colour).key.kind == "quantity":
+        return opened.part(("ranked", colour), lambda: ranked(layer_over(opened, colour)))
     ground = opened.ground
     if ground is None:
         return opened.arranged(colour)

@@ -31,7 +31,7 @@ T = TypeVar("T")
 MOST_SOUGHT = 20_000_000
 """Points up to which the neighbours of all are sought on the map: some twenty seconds."""
 
-KEPT = {"arranged": 8, "layer with the ground": 8, "codes": 16, "quantity": 4}
+KEPT = {"arranged": 8, "ranked": 4, "layer with the ground": 8, "codes": 16, "quantity": 4}
 """How many parts of a kind a map keeps, where all of them would take more than its own columns."""
 
 MOST_KEPT = 1_000

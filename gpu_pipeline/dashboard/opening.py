@@ -47,15 +47,15 @@ class Opening(Handler):
 
 def _open(store: Path, file: OpenFile | None, query: dict[str, str]) -> None:
     session = Session(store, file, Choice(**from_query(query)))  # type: ignore[no-untyped-call]
-    ready(session.choice.colour, session.opened, session.other)
+    ready(session.choice.colour, session.choice.scale, session.opened, session.other)
 
 
-def ready(colour: str, *maps: Opened | None) -> None:
+def ready(colour: str, scale: str, *maps: Opened | None) -> None:
     """Make what the first picture of each map needs; one that has no such column is coloured by its first."""
     for opened in filter(None, maps):
         column = colour if colour in opened.colours() else opened.colours()[0]
         opened.arranged(column)
-        layer_over(opened, column)
+        layer_over(opened, column, scale)
         opened.corners()
 
 

@@ -19,7 +19,7 @@ from .opened import Opened
 from .opening import ready
 from .placed import open_placed
 from .session import Session
-from .state import Choice, pairs_from_text
+from .state import SCALES, Choice, pairs_from_text
 from .stored import open_points, open_stored, rows_of
 from .uploads import uploaded
 from .watching import Screen
@@ -67,19 +67,21 @@ def beforehand(session: Session, do: str, value: Any) -> Callable[[], object] | 
 
         def open_run() -> None:
             alone = open_stored(store, text) if own is None else open_points(own)
-            ready(choice.colour, alone)
+            ready(choice.colour, choice.scale, alone)
             with suppress(InputError):  # Where it cannot be compared, the action says so.
                 _ready_beside(store, alone, choice)
 
         return open_run
     if do == "placed" and opened is not None:
         ground = opened.ground or opened
-        return lambda: ready(choice.colour, open_placed(ground, text) if text else ground)
+        return lambda: ready(choice.colour, choice.scale, open_placed(ground, text) if text else ground)
     if do == "other" and opened is not None and opened.run is not None:
         choice.other = text
         return lambda: _ready_beside(store, open_stored(store, choice.run), choice)
     if do == "colour" and opened is not None and text in opened.colours():
-        return partial(ready, text, opened, other)
+        return partial(ready, text, choice.scale, opened, other)
+    if do == "scale" and opened is not None and text in SCALES:
+        return partial(ready, choice.colour, text, opened, other)
     if do == "cell" and opened is not None and "among" in dict(pairs_from_text(text)):
         return opened.votes
     return None
@@ -87,9 +89,9 @@ def beforehand(session: Session, do: str, value: Any) -> Callable[[], object] | 
 
 def _ready_beside(store: Path, alone: Opened, choice: Choice) -> None:
     if choice.other in ("", alone.name):
-        return ready(choice.colour, alone)
+        return ready(choice.colour, choice.scale, alone)
     both = beside(alone, open_stored(store, choice.other))
-    return ready(choice.colour, both.left, both.right)
+    return ready(choice.colour, choice.scale, both.left, both.right)
 
 
 def frozen(choice: Choice) -> Choice:

@@ -250,13 +250,14 @@ class Session:
         """A map's points with those that are not lit marked, kept until either changes."""
         which, look = "other" if opened is self.other else "map", self.look(opened)
         if self._marked.get(which, (None,))[0] != look:
-            layer = mark(layer_over(opened, self.colour_of(opened)), lit_over(opened, self.lit_on(opened)))
+            over = layer_over(opened, self.colour_of(opened), self.choice.scale)
+            layer = mark(over, lit_over(opened, self.lit_on(opened)))
             self._marked[which] = (look, replace(layer, key=painted(layer.key, self.choice.paints)))
         return self._marked[which][1]
 
     def look(self, opened: Opened) -> tuple[Any, ...]:
         """What a map's layer follows from: as long as it is the same, so is the layer."""
-        return opened, self._masked, self.colour_of(opened), self.choice.paints
+        return opened, self._masked, self.colour_of(opened), self.choice.scale, self.choice.paints
 
     def colour_of(self, opened: Opened) -> str:
         """What a map is coloured by."""

@@ -14,6 +14,7 @@ import numpy as np
 import param
 
 from ..figures import exact, rounded, short
+from ..render import Scale
 from .paint import paints_from_pairs, paints_to_pairs
 
 How = Literal["new", "add", "subtract", "keep"]
@@ -25,6 +26,7 @@ Classes = Mapping[str, Sequence[str]]
 
 MODES = ("majority", "mix", "purity", "density")
 TABS = ("look", "point", "selection", "confusion", "compare", "scores", "run")
+SCALES = get_args(Scale)
 THEMES = ("", "light", "dark")
 LONGEST = 8_000
 """Characters of an address that every server and browser takes; what makes it longer is left out of it."""
@@ -76,6 +78,7 @@ class Choice(param.Parameterized):  # type: ignore[misc]
     other = param.String("", doc="The run that it is compared with.")
     colour = param.String("label")
     mode: Any = param.Selector(objects=list(MODES), default="majority")
+    scale: Any = param.Selector(objects=list(SCALES), default="linear", doc="Of numbers and times along the ramp.")
     names = param.Boolean(True)
     images = param.Boolean(True, doc="Whether few points in view are drawn as their images.")
     paints = param.Parameter((), doc="(column, class, #rrggbb): colours that a person chose.")
@@ -110,7 +113,7 @@ def left_out(choice: Choice, classes: Classes = NONE) -> tuple[str, ...]:
 
 def _values(choice: Choice, classes: Classes) -> tuple[dict[str, str], tuple[str, ...]]:
     values: dict[str, str] = {}
-    for name in ("run", "placed", "other", "colour", "mode", "tab", "theme"):
+    for name in ("run", "placed", "other", "colour", "mode", "scale", "tab", "theme"):
         if getattr(choice, name) != choice.param[name].default:
             values[name] = getattr(choice, name)
     for name in ("names", "images"):
@@ -168,7 +171,7 @@ def from_query(query: Mapping[str, str]) -> dict[str, Any]:
     An address may come from anyone: names are only compared with known ones later, never opened.
     """
     values: dict[str, Any] = {name: query[name] for name in ("run", "placed", "other", "colour") if query.get(name)}
-    for name, known in (("mode", MODES), ("tab", TABS), ("theme", THEMES)):
+    for name, known in (("mode", MODES), ("scale", SCALES), ("tab", TABS), ("theme", THEMES)):
         if query.get(name) in known:
             values[name] = query[name]
     values |= {name: False for name in ("names", "images") if query.get(name) == "0"}

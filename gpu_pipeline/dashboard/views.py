@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,10 @@ MODE_TEXTS = (
     ("mix", "mix of colours"),
     ("purity", "purity"),
     ("density", "density"),
+)
+SCALE_TEXTS = (
+    ("linear", "by value"),
+    ("rank", "by rank"),
 )
 TOOLS = (
     ("pan", "Move", "Drag to move, turn the wheel to zoom (M)"),
@@ -191,7 +196,8 @@ def _sets(opened: Opened | None) -> dict[str, int | None]:
 def _colouring(choice: Choice, shown: Opened, chosen: np.ndarray | None) -> dict[str, Any]:
     """What the colours mean."""
     own = painted(shown.layer(choice.colour).key, choice.paints)
-    classes = own.kind == "classes"
+    classes, scale = own.kind == "classes", choice.scale if own.kind == "quantity" else ""
+    own = replace(own, ranked=scale == "rank")
     key = shown_key(own, choice.mode) if classes else own  # type: ignore[arg-type]
     entries = legend(choice, shown, chosen) if classes else []
     return {
@@ -199,6 +205,8 @@ def _colouring(choice: Choice, shown: Opened, chosen: np.ndarray | None) -> dict
         "mode": choice.mode,
         "modes": MODE_TEXTS,
         "classes": classes,
+        "scale": scale,
+        "scales": SCALE_TEXTS,
         "chosen": None if chosen is None else int(chosen.sum()),
         "legend": entries,
         "more": sum(count > 0 for count in own.counts) - len(entries),
@@ -262,7 +270,7 @@ def _ticks(key: Key) -> tuple[str, ...]:
     low, high = key.limits
     if key.kind == "density":
         return "few points", "many"
-    return tuple(written(key.time, low + t * (high - low), high - low, 3) for t in (0, 0.5, 1))
+    return tuple(written(key.time, key.value_at(place), high - low, 3) for place in (0, 0.5, 1))
 
 
 def _ramp(key: Key) -> list[str]:

@@ -8,9 +8,10 @@ draws the same points many times puts `arrange` (once) and `mark` (at each selec
 from .device import DeviceLayer
 from .grid import Grid, View, aggregate, fit, places, spread, visible
 from .key import Key
-from .layer import Layer, Table, arrange, mark, prepare
+from .layer import Layer, Table, arrange, mark, prepare, ranked
+from .layout import Layout, paint, plan
 from .order import Order, order
-from .picture import Layout, compare_picture, draw, paint, picture, plan
+from .picture import Scale, compare_picture, draw, picture
 from .shading import Mode, levels, shade, shown_key
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Layout",
     "Mode",
     "Order",
+    "Scale",
     "Table",
     "View",
     "aggregate",
@@ -36,6 +38,7 @@ __all__ = [
     "places",
     "plan",
     "prepare",
+    "ranked",
     "shade",
     "shown_key",
     "spread",

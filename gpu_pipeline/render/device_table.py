@@ -168,11 +168,20 @@ def _timed(column: Any) -> Any:
 
 def _quantity(device: Device, frame: dict[str, Any], numbers: Any, key: Key) -> DeviceLayer:
     xp = device.xp
-    values, limits, base = on_ramp(numbers.astype, numbers.dtype == np.float32, xp)
+    values, quantiles, base = on_ramp(numbers.astype, numbers.dtype == np.float32, xp)
     measured = xp.isfinite(values)
-    key = replace(key, limits=limits, base=base, unmeasured=int((~measured).sum()))
+    key = replace(key, quantiles=quantiles, base=base, unmeasured=int((~measured).sum()))
     frame |= {"ink": (~measured).astype(np.int8), "value": xp.where(measured, values, np.float32(0))}
     return DeviceLayer(device, frame, key, 2)
+
+
+@guarded("ranking values")
+def ranked(layer: DeviceLayer) -> DeviceLayer:
+    """As `layer.ranked`."""
+    xp, frame, (known, at) = layer.device.xp, layer.frame, layer.key.ranks()
+    values = xp.interp(frame["value"], xp.asarray(known - layer.key.base), xp.asarray(at)).astype(np.float32)
+    values[frame["ink"] > 0] = 0
+    return replace(layer, frame={**frame, "value": values}, key=replace(layer.key, ranked=True))
 
 
 def _classes(device: Device, frame: dict[str, Any], codes: Any, found: pd.Series, column: str) -> DeviceLayer:

@@ -114,8 +114,8 @@ def _prepare(tables: list[pd.DataFrame], colour: str) -> list[Layer]:
     values = times.lasting(pd.concat([table[colour] for table in tables], ignore_index=True))
     if is_quantity(values, colour):
         time = times.is_time(values)
-        number, limits, base = _numbers(pd.Series(times.seconds(values)) if time else values)
-        key = Key(colour, "quantity", limits=limits, base=base, time=time)
+        number, quantiles, base = _numbers(pd.Series(times.seconds(values)) if time else values)
+        key = Key(colour, "quantity", quantiles=quantiles, base=base, time=time)
         return [_quantity(frame, part, key) for frame, part in zip(frames, np.split(number, sizes), strict=True)]
     codes, classes = classes_of(values, colour)
     return [_class_layer(f, c, colour, classes) for f, c in zip(frames, np.split(codes, sizes), strict=True)]
@@ -145,6 +145,36 @@ def arrange(layer: Layer, order: Order) -> Layer:
     if "value" in layer.frame:
         columns["value"] = layer.frame["value"].to_numpy()[order.rows]
     return replace(layer, frame=pd.DataFrame(columns, copy=False), order=order)
+
+
+@overload
+def ranked(layer: Layer) -> Layer: ...
+
+
+@overload
+def ranked(layer: DeviceLayer) -> DeviceLayer: ...
+
+
+def ranked(layer: Layer | DeviceLayer) -> Layer | DeviceLayer:
+    """The same points, not marked yet, with the ranks of a quantity in place of its values.
+
+    A rank is the share of the points that have less, from 0 at the 1st percentile to 1 at the 99th, and of equal
+    values the middle: a few large values do not make all others look alike.
+
+    Raises
+    ------
+    InputError
+        If the layer has no quantity.
+    """
+    key = layer.key
+    if key.kind != "quantity":
+        raise InputError(f"ranks are of numbers or times and {key.column!r} holds none: leave the scale out.")
+    if isinstance(layer, DeviceLayer):
+        return device_table.ranked(layer)
+    frame, (known, at) = layer.frame, key.ranks()
+    values = np.interp(frame["value"].to_numpy(), known - key.base, at).astype(np.float32)
+    values[frame["ink"].cat.codes.to_numpy() > 0] = 0
+    return replace(layer, frame=frame.assign(value=values), key=replace(key, ranked=True))
 
 
 @overload
@@ -207,8 +237,8 @@ def _inks(codes: np.ndarray, n: int) -> pd.Categorical:
     return pd.Categorical.from_codes(codes, categories=range(n))  # type: ignore[call-overload,no-any-return]
 
 
-def _numbers(values: pd.Series) -> tuple[np.ndarray, tuple[float, float], float]:
-    """Values as float32 less a base, the ends of their ramp, and the base."""
+def _numbers(values: pd.Series) -> tuple[np.ndarray, tuple[float, ...], float]:
+    """Values as float32 less a base, their quantiles, and the base."""
 
     def as_type(kind: type) -> np.ndarray:
         return values.to_numpy(dtype=kind, na_value=np.nan)

@@ -13,6 +13,7 @@ from ..figures import short
 from .key import Key
 from .names import Box
 from .palette import DENSITY, MISSING, QUANTITY, QUIET, RULE, TEXT, rgb
+from .shading import Mode, shown_key
 from .text import clean, cut, cut_apart, font, width
 
 TICK_STEPS = 20
@@ -74,7 +75,7 @@ def pitch(size: int) -> float:
     return 1.5 * size
 
 
-def legend_of(keys: Sequence[Key], most: int, lines: int) -> Legend:
+def legend_of(keys: Sequence[Key], most: int, lines: int, mode: Mode | None = None) -> Legend:
     """The legend of maps that share their colours.
 
     Parameters
@@ -85,14 +86,16 @@ def legend_of(keys: Sequence[Key], most: int, lines: int) -> Legend:
         The largest number of points in a pixel, for the legend of a density.
     lines
         Lines that there is room for. Of classes that do not fit the largest are kept.
+    mode
+        In which they are shown.
     """
-    key = keys[0]
+    key = shown_key(keys[0], mode)
     heading = key.column.replace("_", " ")
     if key.kind == "density":
         # Where the map is not crowded the ends of the ramp are not reached: no figures at its ends.
         return Legend(heading, ramp=DENSITY, ticks=((0.0, "low"), (1.0, "high")), note=f"at most {most:,} in a pixel")
     if key.kind == "quantity":
-        return _of_quantity(keys, heading)
+        return _of_quantity(key, heading, [k.unmeasured for k in keys], mode)
     counts = np.array([k.counts for k in keys], dtype=np.int64)
     room = max(lines - 1, 1)
     kept = list(range(len(key.names)))
@@ -145,14 +148,15 @@ def _paint_ramp(draw: ImageDraw.ImageDraw, legend: Legend, box: Box, size: int) 
         draw.text((right + 0.6 * size, y), text, TEXT, font(size, text), anchor="lm")
 
 
-def _of_quantity(keys: Sequence[Key], heading: str) -> Legend:
-    low, high = keys[0].limits
-    unmeasured = np.array([key.unmeasured for key in keys])
-    rows = (Row("not measured", _count(unmeasured), _colour(rgb([MISSING])[0])),) if unmeasured.any() else ()
+def _of_quantity(key: Key, heading: str, unmeasured: Sequence[int], mode: Mode | None) -> Legend:
+    rows = (Row("not measured", _count(np.array(unmeasured)), _colour(rgb([MISSING])[0])),) if any(unmeasured) else ()
+    low, high = key.limits
     if low == high:
-        return Legend(heading, rows, ramp=QUANTITY, ticks=((0.5, _tick(keys[0], low)),))
-    ticks = tuple((place, _tick(keys[0], low + place * (high - low))) for place in (0.0, 0.25, 0.5, 0.75, 1.0))
-    return Legend(heading, rows, ramp=QUANTITY, ticks=ticks, note="1st to 99th percentile")
+        return Legend(heading, rows, ramp=QUANTITY, ticks=((0.5, _tick(key, low)),))
+    places = (0.0, 0.25, 0.5, 0.75, 1.0)
+    ticks = tuple((place, _tick(key, key.value_at(place))) for place in places)
+    note = "share of the largest class" if mode == "purity" else "1st to 99th percentile"
+    return Legend(heading, rows, ramp=QUANTITY, ticks=ticks, note="by rank, " + note if key.ranked else note)
 
 
 def _tick(key: Key, value: float) -> str:

@@ -1,65 +1,22 @@
-"""The finished picture: maps with their names, title, figures and legend."""
+"""Maps as pictures: the bare map, the finished picture, two maps side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
-from PIL import Image, ImageDraw
+from PIL import Image
 
-from .. import arguments
-from ..errors import InputError
+from ..errors import InputError, unknown_name
 from .device import DeviceLayer
-from .grid import Grid, Range, View, aggregate, fit, spread
-from .layer import Layer, Table, prepare
-from .legend import Legend, legend_of, paint_legend, pitch
-from .names import Box, Name, name_size, place_names
-from .palette import BACKGROUND, QUIET, RULE, TEXT
+from .grid import Range, aggregate, fit, spread
+from .layer import Layer, Table, prepare, ranked
+from .layout import paint, plan
 from .shading import Mode, shade
-from .text import cut, font
 
-LEAST_WIDTH, LEAST_HEIGHT = 320, 240
-
-Count = Callable[[Any, View], Grid]
-"""Counts the points of a layer in a window."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line of text: as written, top left corner, size and colour."""
-
-    text: str
-    x: float
-    y: float
-    size: int
-    colour: tuple[int, int, int]
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A map on the picture: points, the box that they fill, their counts by pixel, the names in the box."""
-
-    layer: Layer | DeviceLayer
-    box: Box
-    grid: Grid
-    names: tuple[Name, ...]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Everything that is on a picture and where; `paint` makes the picture."""
-
-    width: int
-    height: int
-    panels: tuple[Panel, ...]
-    lines: tuple[Line, ...]
-    legends: tuple[tuple[Legend, Box], ...]
-    name_size: int
-    halo: int
-    legend_size: int
+Scale = Literal["linear", "rank"]
 
 
 def draw(
@@ -71,6 +28,7 @@ def draw(
     width: int = 800,
     height: int = 800,
     mode: Mode | None = None,
+    scale: Scale = "linear",
 ) -> Image.Image:
     """The bare map, without any text.
 
@@ -88,7 +46,9 @@ def draw(
     width, height
         In pixels.
     mode
-        For classes: "majority" or "mix", see `shade`.
+        For classes "majority" (the default), "mix", "purity" or "density", see `shade`.
+    scale
+        Of numbers and times: "linear", or "rank" where a few large ones would make all others look alike, see `ranked`.
 
     Raises
     ------
@@ -100,7 +60,7 @@ def draw(
     if colour is None:
         columns = points if isinstance(points, Mapping) else getattr(points, "columns", ())
         colour = next((column for column in ("label", "cluster") if column in columns), "density")
-    (layer,) = prepare(points, colour=colour)
+    (layer,) = _scaled(prepare(points, colour=colour), scale)
     return shade(spread(aggregate(layer, fit(layer.frame, width, height, x_range, y_range))), layer.key, mode)
 
 
@@ -113,13 +73,14 @@ def picture(
     width: int = 1100,
     height: int = 960,
     mode: Mode | None = None,
+    scale: Scale = "linear",
     names: bool = True,
 ) -> Image.Image:
     """The map with its title, the classes' names at their places, and a legend with counts.
 
     Parameters
     ----------
-    points, colour, mode
+    points, colour, mode, scale
         As in `draw`.
     title, subtitle
         What it is; its figures (n, engine, KL). A line that is too long is cut.
@@ -133,8 +94,8 @@ def picture(
     InputError
         As in `draw`.
     """
-    layers = prepare(points, colour=colour)
-    return paint(plan(layers, title=title, subtitle=subtitle, width=width, height=height, names=names), mode)
+    layers = _scaled(prepare(points, colour=colour), scale)
+    return paint(plan(layers, title=title, subtitle=subtitle, width=width, height=height, names=names, mode=mode))
 
 
 def compare_picture(
@@ -149,12 +110,13 @@ def compare_picture(
     width: int | None = None,
     height: int = 860,
     mode: Mode | None = None,
+    scale: Scale = "linear",
 ) -> Image.Image:
     """Two maps side by side in the same colours, and how far each point moved between them.
 
     Parameters
     ----------
-    left, right, colour, mode
+    left, right, colour, mode, scale
         As in `draw`. Each map has its own scale.
     titles, subtitles
         Of the two maps.
@@ -170,7 +132,7 @@ def compare_picture(
     InputError
         As in `draw`, or if there is not one displacement for each point.
     """
-    layers = prepare(left, right, colour=colour)
+    layers = _scaled(prepare(left, right, colour=colour), scale)
     if displacement is not None:
         if len(displacement) != len(left):
             raise InputError(
@@ -184,115 +146,12 @@ def compare_picture(
         heads=list(zip(titles, subtitles, strict=True)),
         width=width or 240 + 700 * len(layers),
         height=height,
+        mode=mode,
     )
-    return paint(layout, mode)
+    return paint(layout)
 
 
-def plan(
-    layers: Sequence[Layer | DeviceLayer],
-    *,
-    title: str,
-    subtitle: str = "",
-    heads: Sequence[tuple[str, str]] = (),
-    width: int,
-    height: int,
-    names: bool = True,
-    count: Count = aggregate,
-) -> Layout:
-    """Lay out a picture: one panel for each layer, and a legend for each column that is drawn.
-
-    Parameters
-    ----------
-    layers
-        From one or more calls of `prepare`; neighbours that show the same column share a legend.
-    title, subtitle
-        Above all panels.
-    heads
-        Title and subtitle of each panel.
-    width, height
-        In pixels.
-    names
-        Whether classes are named on the map.
-    count
-        Counts the points of a layer in a window; another where a layer's frame has only the corners of its points.
-    """
-    width, height = arguments.whole(width, "the width"), arguments.whole(height, "the height")
-    if not (LEAST_WIDTH <= width <= 16_384 and LEAST_HEIGHT <= height <= 16_384):
-        raise InputError(
-            f"a picture of {width} x {height} pixels has no room for its texts: choose {LEAST_WIDTH} x {LEAST_HEIGHT} "
-            "to 16384 x 16384."
-        )
-    unit = min(max(min(width, height) / 900, 0.6), 6.0)
-    pad, small, halo = 24 * unit, round(17 * unit), round(4 * unit)
-    letters = name_size((layer.key for layer in layers), unit)
-    lines, top = _stack(((title, round(29 * unit), TEXT), (subtitle, small, QUIET)), pad, pad, width - 2 * pad)
-    lines_room = int((height - top - pad) / pitch(small))
-    keys = list(dict.fromkeys(layer.key.column for layer in layers))
-    shared = [[layer.key for layer in layers if layer.key.column == column] for column in keys]
-    largest = max(len(layer) for layer in layers)
-    legends = [legend_of(group, largest, lines_room // len(keys)) for group in shared]
-    legend_width = min(max(legend.width(small) for legend in legends), 0.3 * width)
-    room = (width - 2 * pad - len(layers) * pad - legend_width) / len(layers)
-    panels, bottom = [], height - pad
-    for i, layer in enumerate(layers):
-        x, y = pad + i * (room + pad), top
-        if heads:
-            head, figures = heads[i]
-            more, y = _stack(((head, round(22 * unit), TEXT), (figures, small, QUIET)), x, top, room)
-            lines += more
-        panels.append(_panel(layer, (x, y, x + room, bottom), names, letters, halo, count))
-    if keys == ["density"]:
-        most = max(int(panel.grid.counts.max()) for panel in panels)
-        legends = [legend_of(shared[0], most, lines_room)]
-    boxes, y = [], panels[0].box[1]
-    for legend in legends:
-        left = width - pad - legend_width
-        boxes.append((legend, (left, y, left + min(legend.width(small), legend_width), y + legend.height(small))))
-        y += legend.height(small) + pitch(small)
-    return Layout(width, height, tuple(panels), tuple(lines), tuple(boxes), letters, halo, small)
-
-
-def paint(layout: Layout, mode: Mode | None = None) -> Image.Image:
-    """The picture of a layout."""
-    image = Image.new("RGB", (layout.width, layout.height), BACKGROUND)
-    pen = ImageDraw.Draw(image)
-    for panel in layout.panels:
-        key = panel.layer.key
-        left, top, right, bottom = (round(edge) for edge in panel.box)
-        image.paste(shade(spread(panel.grid), key, mode if key.kind == "classes" else None), (left, top))
-        pen.rectangle((left, top, right, bottom), outline=RULE)
-        if not len(panel.layer):
-            middle = ((left + right) / 2, (top + bottom) / 2)
-            pen.text(middle, "no points", QUIET, font(layout.name_size, "no points"), anchor="mm")
-        for name in panel.names:
-            x, y = name.middle
-            # The font has no bold: a thin outline makes a digit bold, but would join the letters of a word.
-            bold = layout.halo // 4 if len(name.text) <= 2 else 0
-            for stroke, ink in ((layout.halo, BACKGROUND), (bold, TEXT)):
-                face = font(layout.name_size, name.text)
-                pen.text((left + x, top + y), name.text, ink, face, anchor="mm", stroke_width=stroke, stroke_fill=ink)
-    for line in layout.lines:
-        pen.text((line.x, line.y), line.text, line.colour, font(line.size, line.text), anchor="la")
-    for legend, box in layout.legends:
-        paint_legend(image, legend, box, layout.legend_size)
-    return image
-
-
-def _stack(
-    texts: Sequence[tuple[str, int, tuple[int, int, int]]], x: float, y: float, room: float
-) -> tuple[list[Line], float]:
-    """Lines of text below each other, those without text left out; and where the next thing may start."""
-    lines = []
-    for text, size, colour in texts:
-        if written := cut(text, size, room):
-            lines.append(Line(written, x, y, size, colour))
-            y += 1.4 * size
-    return lines, y + (0.5 * lines[-1].size if lines else 0)
-
-
-def _panel(layer: Layer | DeviceLayer, box: Box, names: bool, size: int, halo: int, count: Count) -> Panel:
-    left, top, right, bottom = (round(edge) for edge in box)
-    grid = count(layer, fit(layer.frame, right - left, bottom - top))
-    # "misfit" written on the map would hide what it points to.
-    named = names and layer.key.column != "misfit"
-    return Panel(layer, box, grid, place_names(grid, layer.key, size, halo) if named else ())
+def _scaled(layers: Sequence[Layer | DeviceLayer], scale: Scale) -> list[Layer | DeviceLayer]:
+    if scale not in get_args(Scale):
+        raise unknown_name("scale", str(scale), get_args(Scale))
+    return [ranked(layer) for layer in layers] if scale == "rank" else list(layers)

@@ -12,7 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 from PIL import Image
 
-from ..errors import InputError
+from ..errors import InputError, unknown_name
 from .counting import blend, histogram, largest_share, lay, scatter, tone
 from .grid import Grid
 from .key import Key
@@ -59,6 +59,7 @@ def shade(grid: Grid, key: Key, mode: Mode | None = None) -> Image.Image:
     InputError
         If there is a mode but no classes, or no such mode.
     """
+    check_mode(key, mode)
     height, width, _ = grid.counts.shape
     row = np.tile(np.array(BACKGROUND, np.uint8), width)  # a row at once, for NumPy fills three bytes at a time slowly
     image = np.tile(row, height).reshape(-1, 3)
@@ -76,12 +77,20 @@ def shade(grid: Grid, key: Key, mode: Mode | None = None) -> Image.Image:
     return Image.fromarray(image.reshape(height, width, 3)[::-1])
 
 
+def check_mode(key: Key, mode: Mode | None) -> None:
+    """Raise InputError if a key cannot be shown in a mode."""
+    if mode not in (None, *get_args(Mode)):
+        raise unknown_name("mode", str(mode), get_args(Mode))
+    if mode not in (None, "density") and key.kind != "classes":
+        raise InputError(f"the mode {mode!r} is for classes and {key.column!r} has none: leave the mode out.")
+
+
 def shown_key(key: Key, mode: Mode | None = None) -> Key:
     """The key to what a mode shows: that of a quantity for "purity", of "density" for that, else the key itself."""
     if mode == "density":
         return Key("density", "density")
     if mode == "purity" and key.kind == "classes":
-        return Key("purity", "quantity", limits=PURITY)
+        return Key("purity", "quantity", quantiles=PURITY)
     return key
 
 
@@ -105,13 +114,9 @@ def levels(total: np.ndarray) -> np.ndarray:
 
 def _colours(grid: Grid, key: Key, mode: Mode | None) -> np.ndarray:
     """Colour of each lit pixel where it is covered, (n, 3) float32 in 0..255."""
-    if mode not in (None, *get_args(Mode)):
-        raise InputError(f"unknown mode {mode!r}: choose {', '.join(get_args(Mode)[:-1])} or {get_args(Mode)[-1]}.")
     lit, total, top, *_ = grid.seen
-    if mode == "density" or (mode is None and key.kind == "density"):
+    if mode == "density" or key.kind == "density":
         return _along(DENSITY, levels(total))
-    if mode is not None and key.kind != "classes":
-        raise InputError(f"the mode {mode!r} is for classes and {key.column!r} has none: leave the mode out.")
     if mode == "purity":
         low, high = PURITY
         near = scatter(grid.counts, lit, np.ones((2 * NEAR + 1, 2 * NEAR + 1), np.float32), NEAR)
@@ -124,7 +129,7 @@ def _colours(grid: Grid, key: Key, mode: Mode | None) -> np.ndarray:
     assert grid.sums is not None
     measured = grid.counts[..., 0].reshape(-1)[lit]
     mean = grid.sums.reshape(-1)[lit] / np.where(measured > 0, measured, 1)
-    low, high = (limit - key.base for limit in key.limits)
+    low, high = (0.0, 1.0) if key.ranked else (limit - key.base for limit in key.limits)
     at = (mean - low) / (high - low) if high > low else np.full(len(mean), 0.5)
     share = (measured / total)[:, None]
     return np.asarray(_along(QUANTITY, at) * share + rgb([MISSING]) * (1 - share))
