@@ -167,8 +167,10 @@ def _intruders(opened: Opened, chosen: Pairs) -> dict[str, Any]:
     if chosen:
         found = found[opened.matching(Step("new", "where", pairs=chosen))[found]]
         names = dict(chosen)
-        among = names.keys() == {"label", "among"}
-        title += f": {names['label']} among {names['among']}" if among else " in this cell"
+        if names.keys() == {"label", "among"}:
+            title += f": {names['label']} among {names['among']}"
+        else:
+            title += f": {names['label']}" if names.keys() == {"label"} else " in this cell"
     codes, key = opened.codes("label")
     votes, places = opened.votes(), found[:INTRUDERS]
     named = np.union1d(codes[places], votes.among[places]).tolist()

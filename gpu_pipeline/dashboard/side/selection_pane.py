@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from ... import times
 from ...scoring import NEIGHBORS, VOTERS
 from ..filters import histogram, numbers
 from ..opened import NOT_COLOURS, Opened
 from ..paint import Paint, painted
+from ..quality import misfits, right
 from ..state import Step
 from ..statistics import Difference, counts, moments, of_class, of_quantity
 from ..views import colour_of, image_uri, page, short_names
@@ -26,9 +26,6 @@ STATISTICS = 14
 
 MOST_CLASSES = 64
 """Classes of a column beyond which it is taken for names rather than classes, and not compared."""
-
-AT_ONCE = 1_000_000
-"""Points up to which the votes of their neighbours are asked for while a person waits."""
 
 QUALITY = ("neighbor_recall", "misfit")
 """Columns that are compared as quality, and not among the others."""
@@ -110,13 +107,12 @@ def _quality(opened: Opened, mask: np.ndarray) -> list[dict[str, str]]:
     if opened.has_classes("label"):
         largest = _largest_class(opened)
         about = f"Points whose label most of their {VOTERS} nearest on the map have"
+        true = right(opened)
         if opened.ground is not None:
             about += " of the map's own"
-            found = _share_where(opened, _voted(opened), mask) if "vote" in opened.points else None
-        elif opened.n <= AT_ONCE or opened.has("votes"):
-            found = _share_where(opened, opened.votes().right, mask)
-        else:
-            found, about = None, f"{about}: known once Mistakes has been opened, which takes a while for so many points"
+        elif true is None:
+            about += ": known once Mistakes has been opened, which takes a while for so many points"
+        found = None if true is None else _share_where(opened, true, mask)
         lines.append(_quality_line("label accuracy", about, found, f"at most {largest:.1%}", "{:.1%}"))
     if "neighbor_recall" in numbers(opened):
         values = moments(opened.quantity("neighbor_recall"), mask)
@@ -125,18 +121,12 @@ def _quality(opened: Opened, mask: np.ndarray) -> list[dict[str, str]]:
         about = f"Share of the {k} nearest in the data that are also nearest on the map, over {values.n:,} points"
         chance = "-" if opened.run is None or opened.n < 2 else f"{k / (opened.n - 1):.2g}"
         lines.append(_quality_line("mean neighbour recall", about, found, chance, "{:.3f}"))
-    misfit = opened.points.get("misfit")
-    if misfit is not None and pd.api.types.is_bool_dtype(misfit) and opened.has_classes("label"):
-        found = _share_where(opened, misfit.to_numpy(dtype=bool, na_value=False), mask)
+    if (misfit := misfits(opened)) is not None:
+        found = _share_where(opened, misfit, mask)
         chance = f"at most {1 - _largest_class(opened):.1%}"
         about = "Points whose label is not that of most points in their cluster"
         lines.append(_quality_line("misfits", about, found, chance, "{:.1%}"))
     return lines
-
-
-def _voted(opened: Opened) -> np.ndarray:
-    """Whether the label of each placed point is that of the map's points around it, (n,) bool."""
-    return (opened.points["label"].astype(str) == opened.points["vote"].astype(str)).to_numpy()
 
 
 def _largest_class(opened: Opened) -> float:
