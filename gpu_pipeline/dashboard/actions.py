@@ -11,6 +11,7 @@ from .. import times
 from ..errors import InputError
 from .filters import histogram, numbers
 from .paint import is_colour
+from .shown import sorts
 from .state import MODES, SCALES, TABS, How, Step, pairs_from_text
 
 if TYPE_CHECKING:
@@ -167,6 +168,11 @@ def _reseed(session: Session, value: Any) -> None:
     session.seed += 1
 
 
+def _sort(session: Session, value: Any) -> None:
+    if session.opened is not None and str(value) in sorts(session.opened):
+        session.choice.sort = str(value)
+
+
 def _everything(session: Session, value: Any) -> None:
     """Select what the filters let through, and still do when they are gone."""
     if session.opened is not None:
@@ -240,6 +246,7 @@ ACTIONS: dict[str, Callable[[Session, Any], None]] = {
     "movers": _movers,
     "find": _find,
     "reseed": _reseed,
+    "sort": _sort,
     "point": _point,
     "release": _release,
 }

@@ -45,7 +45,9 @@ def beside_the_map(session: Session) -> Work:
     if tab == "selection":
         chosen, filters, seed = session.chosen, session.filters(), session.seed
         lost = "select" in session.left_out()
-        return lambda: side.selection(opened, chosen, choice.steps, filters, seed, choice.paints, lost=lost)
+        return lambda: side.selection(
+            opened, chosen, choice.steps, filters, seed, choice.paints, sort=choice.sort, lost=lost
+        )
     if tab == "confusion":
         cells = [step.pairs for step in choice.steps[-1:] if (step.how, step.kind) == ("new", "where")]
         return partial(side.mistakes, opened, cells[0] if cells else ())

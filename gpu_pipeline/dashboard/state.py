@@ -87,6 +87,7 @@ class Choice(param.Parameterized):  # type: ignore[misc]
     limits = param.Parameter((), doc="(column, low, high): only points within.")
     steps = param.Parameter((), doc="The selection, step by step.")
     window = param.Parameter(None, doc="x0, x1, y0, y1 of the map, or None for all of it.")
+    sort = param.String("", doc="Which points of the selection are shown, see `shown.sorts`.")
     point = param.Integer(-1, doc="Place in the table of the point that is held; -1 is none.")
     tab: Any = param.Selector(objects=list(TABS), default="look")
     theme: Any = param.Selector(objects=list(THEMES), default="")
@@ -113,7 +114,7 @@ def left_out(choice: Choice, classes: Classes = NONE) -> tuple[str, ...]:
 
 def _values(choice: Choice, classes: Classes) -> tuple[dict[str, str], tuple[str, ...]]:
     values: dict[str, str] = {}
-    for name in ("run", "placed", "other", "colour", "mode", "scale", "tab", "theme"):
+    for name in ("run", "placed", "other", "colour", "mode", "scale", "sort", "tab", "theme"):
         if getattr(choice, name) != choice.param[name].default:
             values[name] = getattr(choice, name)
     for name in ("names", "images"):
@@ -170,7 +171,9 @@ def from_query(query: Mapping[str, str]) -> dict[str, Any]:
 
     An address may come from anyone: names are only compared with known ones later, never opened.
     """
-    values: dict[str, Any] = {name: query[name] for name in ("run", "placed", "other", "colour") if query.get(name)}
+    values: dict[str, Any] = {
+        name: query[name] for name in ("run", "placed", "other", "colour", "sort") if query.get(name)
+    }
     for name, known in (("mode", MODES), ("scale", SCALES), ("tab", TABS), ("theme", THEMES)):
         if query.get(name) in known:
             values[name] = query[name]

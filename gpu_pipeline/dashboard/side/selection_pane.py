@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from ... import times
+from ...figures import text_of
 from ...scoring import NEIGHBORS, VOTERS
 from ..filters import histogram, numbers
 from ..opened import NOT_COLOURS, Opened
 from ..paint import Paint, painted
 from ..quality import misfits, right
+from ..shown import some, sorts
 from ..state import Step
 from ..statistics import Difference, counts, moments, of_class, of_quantity
 from ..views import colour_of, image_uri, page, short_names
@@ -39,6 +41,7 @@ def selection(
     seed: int,
     paints: Sequence[Paint] = (),
     *,
+    sort: str = "",
     lost: bool = False,
 ) -> str:
     """The pane of the selection.
@@ -55,13 +58,16 @@ def selection(
         Of the images that are shown.
     paints
         Colours that were given to classes.
+    sort
+        In which order points of it are shown, see `sorts`; at random if there is no such column.
     lost
         Whether the selection is too long for the page's address.
     """
     if mask is None:
         return page("selection", n=None)
     n = int(mask.sum())
-    some = 0 < n < opened.n
+    orders = sorts(opened)
+    sort = sort if sort in orders else ""
     return page(
         "selection",
         n=n,
@@ -70,9 +76,10 @@ def selection(
         lost=lost,
         tables=[_bars(opened, column, mask, paints) for column in ("label", "cluster") if opened.has_classes(column)],
         quality=_quality(opened, mask) if n else [],
-        sheet=_sheet(opened, mask, seed) if n else None,
-        listed=_listed(opened, mask, seed) if n else [],
-        statistics=_statistics(opened, mask) if some else [],
+        shown=_shown(opened, mask, seed, sort) if n else None,
+        sort=sort,
+        sorts=orders,
+        statistics=_statistics(opened, mask) if 0 < n < opened.n else [],
         code=_code(opened, steps if _ends_with(steps, filters) else (*steps, *filters)) if n else None,
     )
 
@@ -151,25 +158,20 @@ def _quality_line(name: str, about: str, found: Difference | None, chance: str, 
     return {"name": name, "about": about, "inside": inside, "outside": outside, "chance": chance}
 
 
-def _sheet(opened: Opened, mask: np.ndarray, seed: int) -> dict[str, Any] | None:
+def _shown(opened: Opened, mask: np.ndarray, seed: int, sort: str) -> dict[str, Any]:
+    """Images of some of the points, or without images the points to go to, each with what they are sorted by."""
     images = opened.images()
-    if images is None:
-        return None
-    places = _drawn(mask, SHEET, seed)
-    return {"image": image_uri(images.sheet(places, columns=10)), "shown": len(places), "columns": min(len(places), 10)}
-
-
-def _listed(opened: Opened, mask: np.ndarray, seed: int) -> list[dict[str, Any]]:
-    """Some points to go to, where there are no images of them."""
-    return [] if opened.images() is not None else items(opened, _drawn(mask, LISTED, seed).tolist())
-
-
-def _drawn(mask: np.ndarray, most: int, seed: int) -> np.ndarray:
-    """Some of the selected points, in their order."""
-    places = np.flatnonzero(mask)
-    if len(places) <= most:
-        return places
-    return np.sort(np.random.default_rng(seed).choice(places, most, replace=False))
+    places = some(opened, mask, LISTED if images is None else SHEET, seed, sort)
+    if images is not None:
+        sheet = image_uri(images.sheet(places, columns=10)) if len(places) else ""
+        return {"title": "Images", "sheet": sheet, "columns": min(len(places), 10), "listed": [], "number": len(places)}
+    listed = items(opened, places.tolist())
+    if sort:
+        column = sort.partition(":")[2]
+        for item in listed:
+            said = f"{column.replace('_', ' ')} {text_of(opened.points[column].iloc[item['place']])}"
+            item |= {"name": f"{said}: {item['name']}", "tip": f"{item['tip']}, {said}"}
+    return {"title": "Points", "sheet": "", "columns": 0, "listed": listed, "number": len(places)}
 
 
 def _statistics(opened: Opened, mask: np.ndarray) -> list[dict[str, str]]:
