@@ -12,7 +12,7 @@ from conftest import Call
 
 from gpu_pipeline import Recipe, run
 from gpu_pipeline.dashboard.placed import open_placed
-from gpu_pipeline.dashboard.state import Step
+from gpu_pipeline.dashboard.selecting import Step
 from gpu_pipeline.dashboard.stored import open_stored
 from gpu_pipeline.datasets import load
 

@@ -18,12 +18,14 @@ from test_background import Loop
 
 from gpu_pipeline import Recipe, pipeline
 from gpu_pipeline.dashboard import panes, side, views
+from gpu_pipeline.dashboard.address import LONGEST, from_query
 from gpu_pipeline.dashboard.app import Page
 from gpu_pipeline.dashboard.beside import _made
 from gpu_pipeline.dashboard.exports import Exports
 from gpu_pipeline.dashboard.files import OpenFile
+from gpu_pipeline.dashboard.selecting import Step
 from gpu_pipeline.dashboard.session import KEPT, Session
-from gpu_pipeline.dashboard.state import LONGEST, Choice, Step, from_query
+from gpu_pipeline.dashboard.state import Choice
 from gpu_pipeline.dashboard.stored import open_stored
 from gpu_pipeline.datasets import Dataset
 

@@ -261,6 +261,12 @@ def test_colours_and_modes(page: Page) -> None:
     page.locator(".ramp").wait_for()
 
 
+def test_an_address_that_cannot_be_followed_is_told(page: Page) -> None:
+    page.goto(page.url.split("?")[0] + "?mode=top&colour=nothing&tab=scores")
+    wait(page, "What this address says of mode and colour cannot be followed: the rest of it is shown.")
+    page.get_by_text("How good the map is").wait_for()
+
+
 def test_numbers_are_coloured_by_rank(page: Page) -> None:
     page.locator("[data-key=colour]").select_option("neighbor_recall")
     page.locator("[data-key=scale]").select_option("rank")

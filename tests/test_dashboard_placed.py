@@ -13,10 +13,11 @@ from test_dashboard_page import Server, _page, box, browser, count, tab, tool, w
 
 from gpu_pipeline import placed
 from gpu_pipeline.dashboard import panes, side, views
+from gpu_pipeline.dashboard.address import from_query, to_query
 from gpu_pipeline.dashboard.ground import facts_over, images_over, layer_over, lit_over
 from gpu_pipeline.dashboard.placed import open_placed, sets_of
 from gpu_pipeline.dashboard.session import Session
-from gpu_pipeline.dashboard.state import Choice, from_query, to_query
+from gpu_pipeline.dashboard.state import Choice
 from gpu_pipeline.dashboard.statistics import in_view
 from gpu_pipeline.dashboard.stored import open_stored, rows_of
 from gpu_pipeline.datasets import load

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpu_pipeline.dashboard import making, panes, side, views
+from gpu_pipeline.dashboard.address import from_query, to_query, unread
 from gpu_pipeline.dashboard.app import page
 from gpu_pipeline.dashboard.contrast import contrast, ink_on
 from gpu_pipeline.dashboard.exports import Exports
@@ -24,19 +25,11 @@ from gpu_pipeline.dashboard.filters import histogram, numbers
 from gpu_pipeline.dashboard.frame import draw_frame
 from gpu_pipeline.dashboard.headline import headline
 from gpu_pipeline.dashboard.opened import Opened
+from gpu_pipeline.dashboard.selecting import Step, pairs_from_text, pairs_to_text, selected, step_from_text
 from gpu_pipeline.dashboard.session import Session
 from gpu_pipeline.dashboard.side.mistakes_pane import cell_style
 from gpu_pipeline.dashboard.side.selection_pane import against_rest
-from gpu_pipeline.dashboard.state import (
-    Choice,
-    Step,
-    from_query,
-    pairs_from_text,
-    pairs_to_text,
-    selected,
-    step_from_text,
-    to_query,
-)
+from gpu_pipeline.dashboard.state import Choice
 from gpu_pipeline.dashboard.stored import open_stored, rows_of
 from gpu_pipeline.datasets import load
 from gpu_pipeline.errors import InputError
@@ -99,6 +92,8 @@ def test_address_gives_the_same_view() -> None:
         other="two",
         colour="cluster",
         mode="purity",
+        scale="rank",
+        sort="least:a=b",
         names=False,
         hidden=(("label", "a,b=c;!1"), ("label", "")),
         limits=(("size", 0.25, 1.5),),
@@ -117,10 +112,22 @@ def test_address_gives_the_same_view() -> None:
         tab="confusion",
         theme="dark",
     )
-    values = from_query(dict(parse_qsl(to_query(choice)[1:])))
-    assert len(values) == 14
+    query = dict(parse_qsl(to_query(choice)[1:]))
+    values = from_query(query)
+    assert unread(query) == []
+    assert len(values) == 16
     for name in values:
         assert values[name] == getattr(choice, name), name
+
+
+def test_what_an_address_says_in_vain_is_told() -> None:
+    query = {"run": "x", "mode": "top", "tab": "scores", "select": "=where:label=4;+box:1,2", "utm_source": "mail"}
+    assert unread(query) == ["mode", "select"]
+    assert unread({"view": "1,0,0,1", "point": "-1", "within": "size=1~2,size", "hide": "label=4", "only": ""}) == [
+        "point",
+        "view",
+        "within",
+    ]
 
 
 def test_an_address_keeps_large_numbers_apart() -> None:

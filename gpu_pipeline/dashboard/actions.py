@@ -11,8 +11,9 @@ from .. import times
 from ..errors import InputError
 from .filters import histogram, numbers
 from .paint import is_colour
+from .selecting import How, Step, pairs_from_text
 from .shown import sorts
-from .state import MODES, SCALES, TABS, How, Step, pairs_from_text
+from .state import MODES, SCALES, TABS
 
 if TYPE_CHECKING:
     from .opened import Opened

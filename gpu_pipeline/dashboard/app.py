@@ -17,6 +17,7 @@ from bokeh.models import CustomJS
 
 from ..errors import InputError
 from . import panes, views
+from .address import from_query, in_vain
 from .background import BROKE, SHOWING, WRITING, Background
 from .exports import Exports
 from .files import OpenFile
@@ -29,7 +30,7 @@ from .piece import HERE, Piece
 from .rows import KINDS, write_rows
 from .sending import together
 from .session import Session
-from .state import Choice, from_query
+from .state import Choice
 from .stored import rows_of
 from .upload import Upload
 from .uploads import LARGEST_UPLOAD
@@ -91,8 +92,10 @@ class Page:
     def __init__(
         self, store: Path, open_file: OpenFile | None, pool: ThreadPoolExecutor, exports: Exports, max_upload: int
     ) -> None:
-        self.session = Session(store, open_file, Choice(**from_query(query_of(pn.state.session_args or {}))))  # type: ignore[no-untyped-call]
+        query = query_of(pn.state.session_args or {})
+        self.session = Session(store, open_file, Choice(**from_query(query)))  # type: ignore[no-untyped-call]
         self.choice = self.session.choice
+        self.session.error = self.session.error or in_vain(query, self.choice)
         self.document = pn.state.curdoc
         self.background = Background(self.document, pool)
         if self.document is not None:

@@ -8,7 +8,7 @@ from typing import Any
 from .. import times
 from ..render.key import is_quantity
 from .opened import NOT_COLOURS, Opened
-from .state import Limit
+from .selecting import Limit
 from .statistics import Histogram, spread
 
 BINS = 60

@@ -21,8 +21,8 @@ from .mean_images import mean_images
 from .mistakes import strangers
 from .picking import Nearest, inside_box, inside_polygon
 from .search import found
+from .selecting import Limit, Step, limits_from_pairs
 from .shelf import Shelf
-from .state import Limit, Step, limits_from_pairs
 from .statistics import Moments, moments
 from .votes import Votes, vote
 

@@ -13,11 +13,12 @@ from typing import Any
 
 from bokeh.application.handlers import Handler
 
+from .address import from_query
 from .files import OpenFile
 from .ground import layer_over
 from .opened import Opened
 from .session import Session
-from .state import Choice, from_query
+from .state import Choice
 
 
 class Opening(Handler):

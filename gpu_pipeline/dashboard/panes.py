@@ -18,8 +18,9 @@ from .beside import beside
 from .opened import Opened
 from .opening import ready
 from .placed import open_placed
+from .selecting import pairs_from_text
 from .session import Session
-from .state import SCALES, Choice, pairs_from_text
+from .state import SCALES, Choice
 from .stored import open_points, open_stored, rows_of
 from .uploads import uploaded
 from .watching import Screen

@@ -18,7 +18,7 @@ from ..render import Layer, Mode, fit, mark
 from .files import OpenFile
 from .frame import draw_frame
 from .opened import Opened
-from .state import Step
+from .selecting import Step
 from .stored import open_points, open_stored, rows_of
 
 PAUSE = 3.0

@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..record import Run
 from ..store import open_run
 from .opened import Opened
-from .state import Step, selected, step_from_text
+from .selecting import Step, selected, step_from_text
 
 if TYPE_CHECKING:
     import pandas as pd

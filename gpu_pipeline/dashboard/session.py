@@ -14,6 +14,7 @@ from ..compare import Comparison
 from ..errors import InputError
 from ..render import Layer, mark
 from .actions import ACTIONS
+from .address import left_out, to_query
 from .beside import Matched, beside
 from .files import OpenFile
 from .filters import numbers
@@ -21,7 +22,8 @@ from .ground import layer_over, lit_over
 from .opened import Opened
 from .paint import painted
 from .placed import open_placed
-from .state import Choice, How, Pairs, Step, drawn, left_out, limits_to_pairs, selected, to_query, without_other
+from .selecting import How, Pairs, Step, drawn, limits_to_pairs, selected, without_other
+from .state import Choice
 from .stored import open_points, open_stored, rows_of
 from .uploads import uploaded
 

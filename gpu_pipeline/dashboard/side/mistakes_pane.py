@@ -11,7 +11,7 @@ from ...render.text import cut_apart
 from ..contrast import ink_on, mixed
 from ..mistakes import Confusion, confusion, crossed
 from ..opened import MOST_SOUGHT, Opened
-from ..state import Pairs, Step, pairs_to_text
+from ..selecting import Pairs, Step, pairs_to_text
 from ..views import hexadecimal, image_uri, page
 from ..votes import NEIGHBORS
 from .values import items

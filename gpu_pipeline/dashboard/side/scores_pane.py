@@ -10,7 +10,7 @@ from ...render.text import cut_apart
 from ...scoring import VOTERS
 from ..opened import Opened
 from ..quality import by_class
-from ..state import pairs_to_text
+from ..selecting import pairs_to_text
 from ..views import page
 from .values import number
 

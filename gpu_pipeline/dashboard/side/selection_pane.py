@@ -15,8 +15,8 @@ from ..filters import histogram, numbers
 from ..opened import NOT_COLOURS, Opened
 from ..paint import Paint, painted
 from ..quality import misfits, right
+from ..selecting import Step
 from ..shown import some, sorts
-from ..state import Step
 from ..statistics import Difference, counts, moments, of_class, of_quantity
 from ..views import colour_of, image_uri, page, short_names
 from .values import items
