@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
+from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -17,6 +18,9 @@ from .errors import InputError
 from .placing import Reference
 from .placing.parts import less
 from .recipe import make
+
+VANISHING = 1e-15
+"""Values up to which the squares of differences lose digits in float32."""
 
 
 class TSNE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -41,6 +45,9 @@ class TSNE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  #
         Engine -> why it was passed over.
     n_iter_
         Iterations that were run.
+    kl_divergence_
+        Kullback-Leibler divergence of the map as the engine computes it; None by `rapids`, whose figure is over the
+        edges of its graph alone. `gpu_pipeline.scoring.score` computes it alike for every engine.
     reference_
         What new rows are placed by, a `gpu_pipeline.placing.Reference`; `reference_.place` tells more than `transform`.
     """
@@ -81,19 +88,21 @@ class TSNE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  #
         """
         X = validate_data(self, X, ensure_min_samples=2, ensure_min_features=2)
         names = ("perplexity", "early_exaggeration", "exaggeration", "iterations", "learning_rate", "initialization")
-        settings = make({"embed": {name: getattr(self, name) for name in names}}).embed
+        settings = _settings("embed", {name: getattr(self, name) for name in names})
         assert isinstance(settings, methods.TSNE)
         if settings.perplexity >= len(X):
             raise InputError(
                 f"perplexity is {settings.perplexity:g} but must be less than n_samples, {len(X)}: lower it."
             )
         X, offset = _centred(X)
+        _check_reach(X, X.shape[1])
         output, seed = _apply(self, "tsne", X, settings)
         self.embedding_ = output.array
         built = Reference.build(X, output.array, settings, kept=output.keep, seed=seed)
         self.reference_ = replace(built, offset=offset)
         self._n_features_out = output.array.shape[1]
         self.n_iter_ = output.facts["iterations"]
+        self.kl_divergence_ = None if self.engine_ == "rapids" else output.facts["kl"]
         return self
 
     def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
@@ -114,8 +123,8 @@ class TSNE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  #
         return self.reference_.place(X).embedding
 
 
-class KMeans(ClusterMixin, BaseEstimator):  # type: ignore[misc]
-    """k-means on the best engine at hand.
+class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):  # type: ignore[misc]
+    """k-means on the best engine at hand. Rows have no weights.
 
     Parameters
     ----------
@@ -128,6 +137,8 @@ class KMeans(ClusterMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes
     ----------
+    cluster_centers_
+        (n_clusters, d), of the type of the rows if that is floating, else float64.
     labels_
         (n,) int32.
     inertia_
@@ -167,14 +178,73 @@ class KMeans(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         """
         X = validate_data(self, X)
         names = ("n_clusters", "n_init", "max_iter", "tol")
-        settings = make({"cluster": {name: getattr(self, name) for name in names}}).cluster
+        settings = _settings("cluster", {name: getattr(self, name) for name in names})
         if self.n_clusters > len(X):
             raise InputError(f"n_clusters is {self.n_clusters} but n_samples is {len(X)}: lower it.")
-        output, _ = _apply(self, "kmeans", _centred(X)[0], settings)
+        rows, offset = _centred(X)
+        _check_reach(rows, rows.size)
+        output, _ = _apply(self, "kmeans", rows, settings)
+        centers = output.keep["centers"] if offset is None else output.keep["centers"] + offset
+        self.cluster_centers_ = centers.astype(X.dtype if X.dtype.kind == "f" else np.float64)
+        self._n_features_out = self.n_clusters
         self.labels_ = output.array
         self.inertia_ = output.facts["inertia"]
         self.n_iter_ = output.facts["iterations"]
         return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Number of the cluster whose centre is nearest to each row of `X`, (m, d): (m,) int32.
+
+        Raises
+        ------
+        ValueError
+            If `X` cannot be used, or has another number of columns.
+        """
+        return np.asarray(self._distances(X).argmin(axis=1), np.int32)
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Distances of the rows of `X`, (m, d), from the centres, (m, n_clusters), of the type of the centres.
+
+        Raises
+        ------
+        ValueError
+            As `predict`.
+        """
+        return self._distances(X).astype(self.cluster_centers_.dtype)
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Less the sum of squared distances of the rows of `X`, (m, d), to their nearest centres; `y` is not used.
+
+        Raises
+        ------
+        ValueError
+            As `predict`.
+        """
+        return -float((self._distances(X).min(axis=1) ** 2).sum())
+
+    def _distances(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False)
+        # Around their mean, for scikit-learn's |x|^2 + |y|^2 - 2xy loses digits far from zero.
+        middle = self.cluster_centers_.mean(axis=0, dtype=np.float64)
+        distances: np.ndarray = euclidean_distances(X - middle, self.cluster_centers_ - middle)
+        return distances
+
+
+def _settings(step: str, values: dict[str, Any]) -> methods.Settings:
+    """The settings of a recipe's step; what is wrong is named as the estimator's parameter."""
+    try:
+        settings: methods.Settings = getattr(make({step: values}), step)
+    except InputError as error:
+        raise InputError(str(error).replace(f"{step}.", "", 1)) from None
+    return settings
+
+
+def _check_reach(X: np.ndarray, terms: int) -> None:
+    """Raise InputError if sums of so many squared differences of values do not fit float32, or vanish in it."""
+    reach = float(np.abs(X).max())
+    if not (VANISHING < reach < np.sqrt(np.finfo(np.float32).max / terms) / 2 or reach == 0):
+        raise InputError(f"values reach {reach:.3g}, whose squares do not fit float32: scale them.")
 
 
 def _centred(X: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:

@@ -100,6 +100,10 @@ def test_shapes_types_and_an_input_left_alone(method: str, name: str, clouds: tu
     json.dumps(dict(output.facts), allow_nan=False)
     assert all(isinstance(note, str) and note for note in output.notes)
     _check_answer(method, X, labels, got)
+    if method == "kmeans":
+        centers = np.asarray(engine.get(output.keep["centers"]))
+        means = [X[got[0] == cluster].mean(axis=0, dtype=np.float64) for cluster in range(3)]
+        np.testing.assert_allclose(centers, means, rtol=1e-4, atol=1e-3)
 
 
 def _check_answer(method: str, X: np.ndarray, labels: np.ndarray, got: list[np.ndarray]) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -319,6 +320,8 @@ def made(**changes: Any) -> Dataset:
         ({"X": np.array([["a", "b"]] * 3)}, "holds text"),
         ({"X": np.array([[object()]] * 3)}, "holds values of type object"),
         ({"X": np.array([[0, 1], [np.nan, -np.inf], [3, np.nan]])}, "3 NaN or infinite values, the first in row 7"),
+        ({"X": np.ma.masked_equal([[0, 1], [2, 3], [4, 1]], 1)}, "2 masked values among its features"),
+        ({"X": scipy.sparse.eye_array(3, 4)}, "made is a sparse matrix: give a dense array, X.toarray()"),
         ({"X": np.tile([1.0, 2.0], (3, 1))}, "no column of made varies over its 3 rows"),
         ({"y": np.array([1, 2])}, "3 rows but 2 labels"),
         ({"y": np.ones((3, 2), dtype=int)}, "3 rows but 3 x 2 labels"),
@@ -333,6 +336,13 @@ def test_check(changes: dict[str, Any], says: str) -> None:
     with pytest.raises(InputError) as caught:
         check(made(**changes))
     assert says in str(caught.value)
+
+
+def test_a_masked_array_that_masks_nothing_is_its_values() -> None:
+    X = np.arange(6.0).reshape(3, 2)
+    dataset = made(X=np.ma.masked_equal(X, 99))
+    assert type(dataset.X) is np.ndarray
+    np.testing.assert_array_equal(dataset.X, X)
 
 
 @pytest.mark.parametrize(

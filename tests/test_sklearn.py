@@ -11,7 +11,9 @@ import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_blobs
 from sklearn.decomposition import PCA
+from sklearn.manifold import trustworthiness
 from sklearn.metrics import adjusted_rand_score
+from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -82,6 +84,37 @@ def test_kmeans_finds_clouds_and_says_how() -> None:
     assert model.engine_ not in model.skipped_
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int64])
+def test_kmeans_knows_its_centres_and_new_rows(kind: Any) -> None:
+    X, _ = make_blobs(150, centers=3, cluster_std=5, random_state=0)
+    rows = (100 * X + 10**6).astype(kind)
+    model = KMeans(n_clusters=3, random_state=0).fit(rows)
+    centres = np.stack([rows[model.labels_ == cluster].mean(axis=0, dtype=np.float64) for cluster in range(3)])
+    assert model.cluster_centers_.dtype == (np.float32 if kind == np.float32 else np.float64)
+    np.testing.assert_allclose(model.cluster_centers_, centres, rtol=0, atol=1)
+    np.testing.assert_array_equal(model.predict(rows), model.labels_)
+    distances = np.linalg.norm(rows[:, None].astype(np.float64) - centres, axis=2)
+    np.testing.assert_allclose(model.transform(rows), distances, rtol=0.01, atol=1)
+    assert -model.score(rows) == pytest.approx(model.inertia_, rel=1e-3)
+    assert -model.score(rows[:7]) == pytest.approx((distances[:7].min(axis=1) ** 2).sum(), rel=1e-2)
+    with pytest.raises(ValueError, match="is expecting 2 features"):
+        model.predict(rows[:, :1])
+
+
+def test_kmeans_in_a_grid_search() -> None:
+    X, _ = make_blobs(90, centers=3, cluster_std=0.1, random_state=0)
+    search = GridSearchCV(KMeans(random_state=0), {"n_clusters": [2, 3]}, cv=2).fit(X)
+    assert search.best_params_ == {"n_clusters": 3}
+
+
+def test_tsne_tells_its_divergence() -> None:
+    X = load_digits(n_class=4, return_X_y=True)[0][:300]
+    ours, reference = (
+        TSNE(perplexity=15, engine=engine, random_state=0).fit(X).kl_divergence_ for engine in ("mesh", "scikit_learn")
+    )
+    assert ours == pytest.approx(reference, rel=0.1)
+
+
 def test_parameters_can_be_read_set_and_cloned() -> None:
     model = TSNE(perplexity=7, engine="scikit_learn")
     assert model.get_params()["perplexity"] == 7
@@ -110,11 +143,11 @@ def test_random_states_and_none() -> None:
     [
         (TSNE(perplexity=60), "perplexity is 60 but must be less than n_samples, 60"),
         (TSNE(perplexity="60"), "perplexity is 60 but must be less than n_samples, 60"),
-        (TSNE(perplexity=0.5), "perplexity is 0.5: input should be greater than 1"),
-        (TSNE(perplexity=5, iterations=0), "iterations is 0: input should be greater than or equal to 1"),
+        (TSNE(perplexity=0.5), "^perplexity is 0.5: input should be greater than 1"),
+        (TSNE(perplexity=5, iterations=0), "^iterations is 0: input should be greater than or equal to 1"),
         (TSNE(perplexity=5, random_state=-1), "Seed must be between 0 and"),
         (KMeans(n_clusters=61), "n_clusters is 61 but n_samples is 60"),
-        (KMeans(n_clusters=0), "n_clusters is 0: input should be greater than or equal to 1"),
+        (KMeans(n_clusters=0), "^n_clusters is 0: input should be greater than or equal to 1"),
         (KMeans(engine="scikit"), "unknown engine 'scikit': did you mean 'scikit_learn'"),
     ],
 )
@@ -159,3 +192,18 @@ def test_an_offset_is_stored_with_the_reference(tmp_path: Path) -> None:
 def test_values_beyond_float32(estimator: Any) -> None:
     with pytest.raises(InputError, match=r"values reach .*e\+200, which is too large for float32: scale them"):
         estimator.fit(np.random.default_rng(0).normal(size=(60, 3)) * 1e200)
+
+
+@pytest.mark.parametrize("estimator", [TSNE(perplexity=5, iterations=300, random_state=0), KMeans(3, random_state=0)])
+def test_values_whose_squares_are_beyond_float32(estimator: Any) -> None:
+    X = make_blobs(90, 4, centers=3, random_state=0)[0]
+    for factor in (1e19, 1e-19):
+        with pytest.raises(InputError, match=r"values reach .*, whose squares do not fit float32: scale them"):
+            estimator.fit(X * factor)
+    for factor in (2.0**50, 2.0**-45):
+        fitted = clone(estimator).fit(X * factor)
+        if isinstance(fitted, KMeans):
+            np.testing.assert_array_equal(fitted.labels_, clone(estimator).fit(X).labels_)
+            assert np.isfinite(fitted.inertia_)
+        else:
+            assert trustworthiness(X, fitted.embedding_) > 0.9

@@ -73,7 +73,15 @@ class Dataset:
         if not isinstance(self.X, np.ndarray):
             if self.columns is None and hasattr(self.X, "columns"):
                 object.__setattr__(self, "columns", tuple(map(str, self.X.columns)))
+            if hasattr(self.X, "toarray"):
+                raise InputError(f"{self.name} is a sparse matrix: give a dense array, X.toarray().")
             object.__setattr__(self, "X", np.asarray(self.X))
+        elif isinstance(self.X, np.ma.MaskedArray):
+            if masked := int(np.count_nonzero(np.ma.getmaskarray(self.X))):
+                raise InputError(
+                    f"{self.name} has {masked:,} masked values among its features: replace or remove them."
+                )
+            object.__setattr__(self, "X", self.X.data)
         n = len(self.X) if self.X.ndim else 0
         rows = np.arange(n, dtype=np.int64) if self.rows is None else np.asarray(self.rows)
         object.__setattr__(self, "rows", rows)

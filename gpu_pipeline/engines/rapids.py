@@ -189,7 +189,8 @@ def kmeans(X: Any, settings: methods.KMeans, seed: int, report: Report) -> Outpu
     import cupy
 
     _check_memory("k-means", X, rapids_settings.memory("kmeans", X.shape))
-    X = _centred(X)
+    mean = _mean(X)
+    X = X - mean  # As `_centred`, and for the variances.
     variance = float(X.var(axis=0).mean())
     unit = rapids_settings.kmeans_unit(settings, X.shape[1], variance)
     X /= unit
@@ -197,7 +198,9 @@ def kmeans(X: Any, settings: methods.KMeans, seed: int, report: Report) -> Outpu
     clusters = model.fit_predict(X).astype(cupy.int32)
     found = int(cupy.unique(clusters).size)
     notes = () if found == settings.n_clusters else (f"only {found} of {settings.n_clusters} clusters have points",)
-    return Output(clusters, {"inertia": float(model.inertia_) * unit**2, "iterations": int(model.n_iter_)}, notes)
+    facts = {"inertia": float(model.inertia_) * unit**2, "iterations": int(model.n_iter_)}
+    centers = cupy.asarray(model.cluster_centers_) * cupy.float32(unit) + mean
+    return Output(clusters, facts, notes, {"centers": centers})
 
 
 @guarded("the search of neighbours")

@@ -88,8 +88,8 @@ def tsne(X: np.ndarray, settings: methods.TSNE, seed: int, report: Report) -> Ou
     )
     embedding = model.fit_transform(X)
     # n_iter_ is the number of the last iteration, from 0; but that of the end if the first phase is all there is.
-    done = min(int(model.n_iter_) + 1, settings.iterations)
-    return Output(embedding.astype(np.float32, copy=False), {"iterations": done}, tuple(notes))
+    facts = {"iterations": min(int(model.n_iter_) + 1, settings.iterations), "kl": float(model.kl_divergence_)}
+    return Output(embedding.astype(np.float32, copy=False), facts, tuple(notes))
 
 
 def kmeans(X: np.ndarray, settings: methods.KMeans, seed: int, report: Report) -> Output:
@@ -107,7 +107,7 @@ def kmeans(X: np.ndarray, settings: methods.KMeans, seed: int, report: Report) -
     found = len(np.unique(clusters))
     notes = () if found == settings.n_clusters else (f"only {found} of {settings.n_clusters} clusters have points",)
     facts = {"inertia": float(model.inertia_), "iterations": int(model.n_iter_)}
-    return Output(clusters.astype(np.int32, copy=False), facts, notes)
+    return Output(clusters.astype(np.int32, copy=False), facts, notes, {"centers": model.cluster_centers_})
 
 
 def neighbors(X: np.ndarray, settings: methods.Neighbors, seed: int, report: Report) -> Output:
