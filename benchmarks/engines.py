@@ -1,6 +1,7 @@
 """Who does the work: the project's engines, and the table of all that are compared.
 
-To add a program is to write a function in `peers` and one line in `ENGINES`.
+To add a program is to write a function in `peers`, one line in `ENGINES`, and its name where `cases` says who does the
+work.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
     python -m benchmarks report [RESULTS ...] [--check] [--html PAGE]
 
-Without RESULTS it reads every `benchmarks/results/*.jsonl`. It rewrites what stands between benchmark comments in
+Without RESULTS it reads every `benchmarks/results/*.jsonl`. With `--html` it writes that page and nothing else, of any
+results. Otherwise it rewrites what stands between benchmark comments in
 README.md and docs/*.md (see `benchmarks/documents.py`) and draws docs/images/benchmark-*.svg. With `--check` it
 writes nothing and ends with 1 if a document or a figure is not what the results make of it.
 """
@@ -140,17 +141,11 @@ def stale(report: Report, root: Path, write: bool) -> list[str]:
         If a document names what the results do not have, or a figure cannot be drawn.
     """
     found = []
-    for path in [root / "README.md", *sorted((root / "docs").rglob("*.md"))]:
-        before = path.read_text(encoding="utf-8")
-        images = "docs/images" if path.parent == root else "images"
-        try:
-            after = documents.filled(before, blocks(report, images), report.machines)
-        except InputError as error:
-            raise InputError(f"{path.relative_to(root)}: {error}") from error
-        if after != before:
-            found.append(str(path.relative_to(root)))
-            if write:
-                path.write_text(after, encoding="utf-8")
+    changed = _changed(report, root)
+    for path, text in changed.items():
+        found.append(str(path.relative_to(root)))
+        if write:
+            path.write_text(text, encoding="utf-8")
     folder = root / "docs" / "images"
     wanted = {folder / file_of(*key): (key[1], panels) for key, panels in report.panels.items()}
     for path, (name, panels) in wanted.items():
@@ -169,6 +164,23 @@ def stale(report: Report, root: Path, write: bool) -> list[str]:
     return found
 
 
+def _changed(report: Report, root: Path) -> dict[Path, str]:
+    """The documents that are not as the results have them, and what they should be."""
+    if not (root / "README.md").is_file():
+        raise InputError(f"{root} has no README.md: give the checkout whose documents are to be written.")
+    changed = {}
+    for path in [root / "README.md", *sorted((root / "docs").rglob("*.md"))]:
+        before = path.read_text(encoding="utf-8")
+        images = "docs/images" if path.parent == root else "images"
+        try:
+            after = documents.filled(before, blocks(report, images), report.machines)
+        except InputError as error:
+            raise InputError(f"{path.relative_to(root)}: {error}") from error
+        if after != before:
+            changed[path] = after
+    return changed
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """The command `report`; returns its exit code."""
     parser = argparse.ArgumentParser(
@@ -176,7 +188,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("results", nargs="*", type=Path, metavar="RESULTS")
     parser.add_argument("--check", action="store_true", help="write nothing; end with 1 if anything is out of date")
-    parser.add_argument("--html", type=Path, metavar="PAGE", help="write one self-contained interactive page")
+    parser.add_argument(
+        "--html", type=Path, metavar="PAGE", help="write one self-contained interactive page, and nothing else"
+    )
     parser.add_argument("--root", type=Path, default=ROOT, help="the checkout whose documents are written")
     asked = parser.parse_args(argv)
     try:
@@ -185,6 +199,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             from . import html_report
 
             html_report.write(report, asked.html)
+            print(f"written: {asked.html}")
+            return 0
         found = stale(report, asked.root, write=not asked.check)
     except InputError as error:
         print(error, file=sys.stderr)

@@ -425,6 +425,21 @@ def test_the_check_finds_what_was_changed_by_hand(checkout: Path, what: str) -> 
     assert main([*asked, "--check"]) == 1
 
 
+def test_nothing_is_written_where_a_document_names_what_the_results_lack(
+    checkout: Path, written: Callable[..., Path]
+) -> None:
+    drawing()
+    before = {path: path.read_bytes() for path in checkout.rglob("*") if path.is_file()}
+    own = written([machine(), result("mesh", 1.0)], "own.jsonl")
+    assert main(["--root", str(checkout), str(own)]) == 2
+    assert {path: path.read_bytes() for path in checkout.rglob("*") if path.is_file() and path != own} == before
+
+
+def test_a_folder_that_is_no_checkout_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--root", str(tmp_path)]) == 2
+    assert "has no README.md" in capsys.readouterr().err
+
+
 def test_a_figure_that_nothing_asks_for_is_removed(checkout: Path) -> None:
     drawing()
     asked = ["--root", str(checkout)]
@@ -528,7 +543,9 @@ class Reader(HTMLParser):
 def test_the_page_is_whole_and_holds_no_markup_of_a_result(checkout: Path, tmp_path: Path) -> None:
     drawing()
     page = tmp_path / "page.html"
+    before = (checkout / "README.md").read_text()
     assert main(["--root", str(checkout), "--html", str(page)]) == 0
+    assert (checkout / "README.md").read_text() == before
     text = page.read_text()
     reader = Reader(text)
     assert reader.sources == []
