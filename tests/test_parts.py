@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -100,8 +101,103 @@ def test_damage_names_its_file(folder: Path) -> None:
 
 def test_files_of_another_kind(folder: Path) -> None:
     parquet.write_table(pa.table({"other": [1.0]}), folder / "c.parquet")
-    with pytest.raises(InputError, match=r"c\.parquet has other columns than a\.parquet"):
+    with pytest.raises(
+        InputError, match=r"the column 'v' is in a\.parquet but not in c\.parquet: write the files alike"
+    ):
         load(str(folder))
+
+
+def alike() -> pa.Table:
+    columns = {"a": np.arange(20.0), "b": np.arange(20.0) % 7, "kind": ["x", "y"] * 10, "title": ["t"] * 20}
+    return pa.table({**columns, "when": pa.array(np.arange(20), pa.timestamp("ms"))})
+
+
+def replaced(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
+    return table.set_column(table.column_names.index(name), name, values)
+
+
+@pytest.mark.parametrize(
+    ("change", "labels"),
+    [
+        (lambda t: t.select(["when", "title", "kind", "b", "a"]), ["x", "y"] * 20),
+        (lambda t: replaced(t, "b", t["b"].cast("float32")), ["x", "y"] * 20),
+        (lambda t: replaced(t, "b", t["b"].cast("int16")), ["x", "y"] * 20),
+        (lambda t: replaced(t, "kind", t["kind"].dictionary_encode()), ["x", "y"] * 20),
+        (lambda t: replaced(t, "kind", t["kind"].cast("large_string")), ["x", "y"] * 20),
+        (lambda t: replaced(t, "title", pa.array(range(20), pa.date32())), ["x", "y"] * 20),
+        (lambda t: t.append_column("note", pa.array(["n"] * 20)), ["x", "y"] * 20),
+        (lambda t: replaced(t, "when", t["when"].cast("timestamp[us]")), ["x", "y"] * 20),
+        (lambda t: replaced(t, "kind", pa.nulls(20)), [*["x", "y"] * 10, *[None] * 20]),
+        (lambda t: pa.table({name: pa.nulls(0) for name in t.column_names}), ["x", "y"] * 10),
+    ],
+    ids=["order", "float32", "int16", "dictionary", "large", "unused", "more", "finer", "no labels", "empty"],
+)
+def test_columns_go_by_their_names_in_every_file(
+    tmp_path: Path, change: Callable[[pa.Table], pa.Table], labels: list[str | None]
+) -> None:
+    parquet.write_table(alike(), tmp_path / "0.parquet")
+    parquet.write_table(change(alike()), tmp_path / "1.parquet")
+    dataset = load(str(tmp_path), label_column="kind", columns=("a", "b"), keep=("when",))
+    assert np.ma.asarray(dataset.y).tolist() == labels
+    assert dataset.X.dtype == np.float64
+    expected = np.column_stack([np.arange(20.0), np.arange(20.0) % 7])
+    np.testing.assert_array_equal(dataset.X, np.tile(expected, (len(labels) // 20, 1)))
+    assert dataset.kept is not None
+    assert dataset.kept["when"].nunique() == 20
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda t: t.append_column("c", pa.array(np.arange(20.0))), "'c' is in 1.parquet but not in 0.parquet"),
+        (lambda t: replaced(t, "b", t["title"]), "'b' is of type double in 0.parquet and string in 1.parquet"),
+        (lambda t: replaced(t, "kind", t["a"]), "'kind' is of type string in 0.parquet and double in 1.parquet"),
+    ],
+)
+def test_what_makes_features_or_labels_has_to_be_alike(
+    tmp_path: Path, change: Callable[[pa.Table], pa.Table], words: str
+) -> None:
+    parquet.write_table(alike(), tmp_path / "0.parquet")
+    parquet.write_table(change(alike()), tmp_path / "1.parquet")
+    with pytest.raises(InputError, match=f"the column {words}: write the files alike, or name other columns"):
+        load(str(tmp_path), label_column="kind")
+
+
+def test_hidden_files_are_passed_over_and_folders_below_are_told(tmp_path: Path) -> None:
+    folder = tmp_path / "table"
+    (folder / "year=2024").mkdir(parents=True)
+    parquet.write_table(alike(), folder / "year=2024" / "0.parquet")
+    with pytest.raises(InputError, match="only in folders below it, such as year=2024, which are not read"):
+        open_parts(folder, Columns())
+    parquet.write_table(alike(), folder / "0.parquet")
+    for name in ("._0.parquet", "_tmp.parquet"):
+        (folder / name).write_bytes(b"no Parquet")
+    assert open_parts(folder, Columns()).total == 20
+
+
+@pytest.mark.parametrize("kind", [pa.list_(pa.float32()), pa.large_list(pa.float64()), pa.list_(pa.int16(), 3)])
+def test_lists_as_others_write_them(tmp_path: Path, kind: pa.DataType) -> None:
+    rows = np.arange(60).reshape(20, 3)
+    parquet.write_table(pa.table({"v": pa.array(rows.tolist(), kind)}), tmp_path / "0.parquet", row_group_size=7)
+    parquet.write_table(pa.table({"v": pa.array((-rows).tolist(), kind)}), tmp_path / "1.parquet")
+    dataset = load(str(tmp_path))
+    np.testing.assert_array_equal(dataset.X, np.concatenate([rows, -rows]))
+    assert dataset.X.dtype == kind.value_type.to_pandas_dtype()
+
+
+@pytest.mark.parametrize(
+    ("second", "words"),
+    [
+        ([[1.0, 2, 3], [1, 2]], r"the column 'v' of .*1\.parquet has 2 numbers where the first has 3 in row 3 "),
+        ([[1.0, 2, 3], None, None], r"the column 'v' of .*1\.parquet has no array in row 3 "),
+    ],
+)
+def test_lists_that_are_not_alike(tmp_path: Path, second: list[list[float] | None], words: str) -> None:
+    kind = pa.list_(pa.float64())
+    parquet.write_table(pa.table({"v": pa.array([[0.0, 1, 2], [3, 4, 5]], kind)}), tmp_path / "0.parquet")
+    parquet.write_table(pa.table({"v": pa.array(second, kind)}), tmp_path / "1.parquet")
+    with pytest.raises(InputError, match=words):
+        load(str(tmp_path))
 
 
 def test_a_folder_that_is_not_filled(tmp_path: Path) -> None:

@@ -67,6 +67,22 @@ def test_small_row_groups_are_taken_together(tmp_path: Path, monkeypatch: pytest
     )
 
 
+def test_many_small_files_are_taken_together(tmp_path: Path) -> None:
+    for i in range(source.FILES + 36):
+        rows = 10.0 * i + np.arange(10)
+        parquet.write_table(pa.table({"a": rows, "b": -rows}), tmp_path / f"{i:03}.parquet")
+    found = opened(tmp_path)
+    assert len(found.partitions) == 100  # two files have more rows than a 64th of all
+    (tmp_path / "zzz.parquet").hardlink_to(tmp_path / "099.parquet")
+    for i in range(100, 300):
+        (tmp_path / f"{i:03}.parquet").hardlink_to(tmp_path / "099.parquet")
+    found = opened(tmp_path)
+    assert [each.rows for each in found.partitions] == [40] * 75 + [10]
+    assert found.partitions[1].name.endswith("004.parquet to 007.parquet")
+    X = np.concatenate([found.read(each)[0] for each in found.partitions[:25]])
+    np.testing.assert_array_equal(X[:, 0], np.arange(1_000))
+
+
 def test_a_memory_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "ROWS", 30)
     images = np.arange(70 * 6, dtype=np.int16).reshape(70, 2, 3)

@@ -1,25 +1,28 @@
 """Partitioned Parquet: a folder of files, or one file, read a row group at a time.
 
-A row is spread over columns of numbers, as in any table, or lies in one column of arrays of equal length
-(FixedSizeList of numbers, or FixedSizeBinary for bytes), which is how `making` writes images. How many rows
-there are is read from the footers alone. Checksums of pages are verified where the files have them.
+A row is spread over columns of numbers, as in any table, or lies in one column of arrays of equal length (lists of
+numbers, or FixedSizeBinary for bytes, which is how `making` writes images). Columns go by their names in all files, in
+types that hold those of all. How many rows there are is read from the footers alone. Checksums of pages are verified
+where the files have them.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from ..errors import InputError
+from .arrays import array_column, array_matrix, row_of
 from .columns import Columns, check_columns, choose_features, is_array
 from .dataset import Dataset, Pick
 from .kept import frame_of
 from .labels import joined
+from .schemas import Common, cast, common
 from .tables import label_column, matrix
 
 if TYPE_CHECKING:
@@ -72,6 +75,8 @@ class Parts:
         Sentences to show and to keep.
     keep
         Columns that go with the points.
+    casts
+        Columns that are of other types in other files -> the type that holds those of all.
     """
 
     name: str
@@ -85,6 +90,7 @@ class Parts:
     recommended: Literal["none", "deskew"] = "none"
     notes: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
+    casts: Mapping[str, pa.DataType] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -99,14 +105,17 @@ class Parts:
         InputError
             If it cannot be read, which names the file, lacks arrays, or labels are neither whole numbers nor text.
         """
-        table = _table(piece, (*self.features, *(() if self.label is None else (self.label,))))
-        X = _arrays(table[self.features[0]], self) if self.array else matrix(table, self.features)
-        rows = np.arange(piece.start, piece.start + piece.rows)
+        table = _row_group(piece, (*self.features, *(() if self.label is None else (self.label,))), self.casts)
+        rows, first = np.arange(piece.start, piece.start + piece.rows), self.features[0]
+        if self.array:
+            X = array_matrix(piece.path, table[first], first, rows, self.columns)
+        else:
+            X = matrix(table, self.features)
         return X, None if self.label is None else label_column(table, self.label, rows)
 
     def kept(self, piece: Piece) -> pa.Table:
         """The columns of one piece that go with the points; raises an `InputError` if it cannot be read."""
-        return _table(piece, self.keep)
+        return _row_group(piece, self.keep, self.casts)
 
 
 def damaged(what: str, error: Exception) -> InputError:
@@ -123,14 +132,19 @@ def is_partitioned(path: Path) -> bool:
     import pyarrow as pa
 
     if path.is_dir():
-        return any(path.glob("*.parquet")) or (path / MADE).is_file()
+        return bool(_files(path)) or (path / MADE).is_file()
     if not path.is_file() or not path.name.lower().endswith(".parquet"):
         return False
     try:
         with _open(path) as file:
-            return _array_column(file.schema_arrow) is not None
+            return array_column(file.schema_arrow) is not None
     except (pa.ArrowInvalid, OSError):
         return False  # what is wrong with it is said by who reads it as a table
+
+
+def _files(folder: Path) -> list[Path]:
+    """The Parquet files of a folder, by name; what is hidden is another's, as other readers of Parquet have it too."""
+    return sorted(path for path in folder.glob("*.parquet") if path.name[0] not in "._")
 
 
 def open_parts(path: Path, wanted: Columns) -> Parts:
@@ -139,17 +153,15 @@ def open_parts(path: Path, wanted: Columns) -> Parts:
     Raises
     ------
     InputError
-        If a file cannot be read, has other columns than the first, or the folder is not filled yet; if a column
-        is missing or holds no numbers.
+        If a file cannot be read, or the folder is not filled yet; if a column is missing, is not alike in all files, or
+        holds no numbers.
     """
-    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    files = _files(path) if path.is_dir() else [path]
     pieces: list[Piece] = []
-    schema: pa.Schema | None = None
+    schemas: list[tuple[str, pa.Schema]] = []
     for each in files:
         metadata, own = _footer(each)
-        if schema is not None and not own.equals(schema):
-            raise InputError(f"{each} has other columns than {files[0].name}: give files of the same kind.")
-        schema = own if schema is None else schema
+        schemas.append((each.name, own))
         beside = [i for i in range(metadata.num_columns) if metadata.schema.column(i).path in wanted.keep]
         for i in range(metadata.num_row_groups):
             group = metadata.row_group(i)
@@ -159,10 +171,16 @@ def open_parts(path: Path, wanted: Columns) -> Parts:
                 pieces.append(Piece(str(each), i, start, group.num_rows, kept))
     if path.is_dir():
         _check_filled(path, sum(piece.rows for piece in pieces))
-    if schema is None or not pieces:
-        raise InputError(f"{path.name} is empty: it has no rows.")
+    if not pieces:
+        below = sorted(file.parent.name for file in path.glob("*/*.parquet"))[:1] if not files else []
+        if below:
+            raise InputError(
+                f"{path.name} has Parquet files only in folders below it, such as {below[0]}, which are not read: give "
+                "one of those, or put the files into one folder."
+            )
+        raise InputError(f"{path.name} is empty: it has no {'rows' if files else 'Parquet files'}.")
     name = path.name[: -len(".parquet")] if path.name.lower().endswith(".parquet") else path.name
-    return _described(name, tuple(pieces), schema, wanted)
+    return _described(name, tuple(pieces), common(schemas), wanted)
 
 
 def read(path: Path, pick: Pick, wanted: Columns) -> Dataset:
@@ -206,12 +224,12 @@ def _open(path: Path) -> parquet.ParquetFile:
     return parquet.ParquetFile(path, page_checksum_verification=True)
 
 
-def _table(piece: Piece, columns: Sequence[str]) -> pa.Table:
+def _row_group(piece: Piece, columns: Sequence[str], casts: Mapping[str, pa.DataType]) -> pa.Table:
     import pyarrow as pa
 
     try:
         with _open(Path(piece.path)) as file:
-            return file.read_row_group(piece.group, list(dict.fromkeys(columns)), use_threads=False)
+            return cast(file.read_row_group(piece.group, list(dict.fromkeys(columns)), use_threads=False), casts)
     except (pa.ArrowException, OSError) as error:
         raise damaged(str(piece), error) from None
 
@@ -237,15 +255,18 @@ def _check_filled(path: Path, rows: int) -> None:
         )
 
 
-def _described(name: str, pieces: tuple[Piece, ...], schema: pa.Schema, wanted: Columns) -> Parts:
+def _described(name: str, pieces: tuple[Piece, ...], files: Common, wanted: Columns) -> Parts:
+    schema = files.schema
     said: dict[str, Any] = json.loads((schema.metadata or {}).get(METADATA, b"{}"))
     label = wanted.label if wanted.label is not None else said.get("label")
     wanted = Columns(label, wanted.features, wanted.keep)
+    features = files.numeric if wanted.features is None else wanted.features
+    files.check((*([] if label is None else [label]), *features, *wanted.keep))
     check_columns(name, schema, wanted)
-    array = _array_column(schema)
+    array = array_column(schema)
     if array is not None and wanted.features in (None, (array,)):
         kind = schema.field(array).type
-        size, dtype = _row_of(kind)
+        size, dtype = row_of(kind)
         shape = said.get("image_shape")
         return Parts(
             name,
@@ -258,48 +279,31 @@ def _described(name: str, pieces: tuple[Piece, ...], schema: pa.Schema, wanted: 
             None if shape is None else (shape[0], shape[1]),
             said.get("recommended", "none"),
             keep=wanted.keep,
+            casts=files.casts,
         )
-    features, notes = choose_features(name, schema, wanted)
-    types = [schema.field(column).type for column in features]
+    chosen, notes = choose_features(name, schema, wanted)
+    types = [schema.field(column).type for column in chosen]
     if is_array(types[0]):
-        raise InputError(
-            f"the column {features[0]!r} of {name} holds lists of any length, which are not read in parts: save it as "
-            f"FixedSizeList, as in pa.list_(pa.float32(), 768), or give one file without --landmarks."
+        # How long the arrays are only the rows say: as the first one is, all must be.
+        first = _row_group(pieces[0], chosen, files.casts)[chosen[0]].slice(0, 1)
+        if first.null_count:
+            raise InputError(f"the column {chosen[0]!r} of {pieces[0].path} lacks its first array: fill it in.")
+        size, dtype = len(first[0]), np.dtype(types[0].value_type.to_pandas_dtype()).str
+        return Parts(
+            name, pieces, tuple(chosen), True, label, size, dtype, notes=notes, keep=wanted.keep, casts=files.casts
         )
-    common = np.result_type(*{np.dtype("f8") if str(t).startswith("decimal") else t.to_pandas_dtype() for t in types})
-    return Parts(name, pieces, tuple(features), False, label, len(features), common.str, notes=notes, keep=wanted.keep)
-
-
-def _array_column(schema: pa.Schema) -> str | None:
-    """Name of the one column whose values are arrays of bytes or numbers of equal length."""
-    found = [field.name for field in schema if _row_of(field.type)[0]]
-    return found[0] if len(found) == 1 else None
-
-
-def _row_of(kind: pa.DataType) -> tuple[int, str]:
-    """Length and type of the arrays of a column; length 0 for any other column."""
-    from pyarrow import types
-
-    if types.is_fixed_size_binary(kind) and not types.is_decimal(kind):
-        return kind.byte_width, np.dtype(np.uint8).str
-    if types.is_fixed_size_list(kind):
-        value = kind.value_type
-        if types.is_integer(value) or types.is_floating(value):
-            return kind.list_size, np.dtype(value.to_pandas_dtype()).str
-    return 0, ""
-
-
-def _arrays(column: pa.ChunkedArray, parts: Parts) -> np.ndarray:
-    """A column of arrays as (rows, length), a view of its own memory."""
-    from pyarrow import types
-
-    if column.null_count:
-        raise InputError(
-            f"the column {parts.features[0]!r} of {parts.name} lacks {column.null_count} values: fill them in."
-        )
-    whole = column.combine_chunks()
-    shape = (len(whole), parts.columns)
-    if types.is_fixed_size_binary(whole.type):
-        bytes_ = np.frombuffer(whole.buffers()[1], np.uint8)
-        return bytes_[whole.offset * parts.columns :][: shape[0] * shape[1]].reshape(shape)
-    return np.asarray(whole.flatten().to_numpy(zero_copy_only=False)).reshape(shape)
+    common_type = np.result_type(
+        *{np.dtype("f8") if str(t).startswith("decimal") else t.to_pandas_dtype() for t in types}
+    )
+    return Parts(
+        name,
+        pieces,
+        tuple(chosen),
+        False,
+        label,
+        len(chosen),
+        common_type.str,
+        notes=notes,
+        keep=wanted.keep,
+        casts=files.casts,
+    )

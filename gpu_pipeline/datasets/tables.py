@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import InputError
+from .arrays import array_matrix
 from .columns import Columns, check_columns, choose_features, is_array, is_number, is_numeric
 from .dataset import Dataset, Pick
 from .kept import frame_of
@@ -152,31 +153,6 @@ def _feather(path: Path) -> Opened:
 def _not_a(path: Path, kind: str, error: Exception) -> InputError:
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return InputError(f"{path} is not a readable {kind} ({lines[0].rstrip('.')}): save it again.")
-
-
-def array_matrix(name: str, column: pa.ChunkedArray, said: str, rows: np.ndarray) -> np.ndarray:
-    """A column of lists as (rows, length).
-
-    Raises
-    ------
-    InputError
-        If one is missing, or of another length than the first.
-    """
-    from pyarrow import compute
-
-    lengths = compute.fill_null(compute.list_value_length(column), -1).to_numpy()
-    odd = np.flatnonzero((lengths != lengths[0]) | (lengths < 1))
-    if len(odd):
-        found = lengths[odd[0]]
-        what = (
-            "no array" if found < 0 else f"{found} numbers where the first has {lengths[0]}" if odd[0] else "no numbers"
-        )
-        raise InputError(
-            f"the column {said!r} of {name} has {what} in row {rows[odd[0]]} (counted from 0): give arrays of equal "
-            "length in all rows."
-        )
-    values = compute.list_flatten(column).to_numpy()
-    return np.asarray(values.reshape(len(lengths), -1))
 
 
 def matrix(table: pa.Table, features: Sequence[str]) -> np.ndarray:

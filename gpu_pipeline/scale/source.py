@@ -25,6 +25,9 @@ ROWS = 65_536
 BYTES = 256 * 2**20
 """Bytes of a partition's rows as float32 at most, with the same exception."""
 
+FILES = 64
+"""Files that are read apart, however small: each workers can share, and what changed alone is done anew."""
+
 BLOCK = 4_096
 """Rows that are prepared together; always the same, so that what comes out does not depend on the memory."""
 
@@ -200,17 +203,9 @@ def rows_of_partition(columns: int) -> int:
 
 def _from_parquet(path: Path, wanted: Columns) -> Source:
     opened = parts.open_parts(path, wanted)
-    most = rows_of_partition(opened.columns)
-    groups: list[list[parts.Piece]] = []
-    for piece in opened.pieces:
-        last = groups[-1] if groups else []
-        # Small row groups of one file are taken together; a large one is not split, for it is read whole.
-        if last and last[0].path == piece.path and sum(each.rows for each in last) + piece.rows <= most:
-            last.append(piece)
-        else:
-            groups.append([piece])
+    groups = _grouped(opened.pieces, rows_of_partition(opened.columns))
     partitions = tuple(
-        Partition(i, group[0].start, sum(piece.rows for piece in group), group[0].path, tuple(group))
+        Partition(i, group[0].start, sum(piece.rows for piece in group), _named(group), tuple(group))
         for i, group in enumerate(groups)
     )
     return Source(
@@ -224,6 +219,37 @@ def _from_parquet(path: Path, wanted: Columns) -> Source:
         opened.recommended,
         opened.notes,
     )
+
+
+def _grouped(pieces: tuple[parts.Piece, ...], most: int) -> list[list[parts.Piece]]:
+    """Row groups that are read together, up to so many rows: a large one is not split, for it is read whole.
+
+    Those of one file, and where there are more than `FILES` such groups, those of several.
+    """
+    groups = _joined([[piece] for piece in pieces], most, across=False)
+    total = sum(piece.rows for piece in pieces)
+    return groups if len(groups) <= FILES else _joined(groups, min(most, -(-total // FILES)), across=True)
+
+
+def _joined(groups: list[list[parts.Piece]], most: int, across: bool) -> list[list[parts.Piece]]:
+    """Neighbouring groups put together up to so many rows, of one file or `across` files."""
+    joined: list[list[parts.Piece]] = []
+    held = 0
+    for group in groups:
+        more = sum(piece.rows for piece in group)
+        if joined and held + more <= most and (across or joined[-1][0].path == group[0].path):
+            joined[-1] = joined[-1] + group
+            held += more
+        else:
+            joined.append(group)
+            held = more
+    return joined
+
+
+def _named(group: list[parts.Piece]) -> str:
+    """Where some row groups lie, in words."""
+    first, last = group[0].path, group[-1].path
+    return first if first == last else f"{first} to {Path(last).name}"
 
 
 def _from_npy(path: Path, data: Data) -> Source:

@@ -1,0 +1,99 @@
+"""The columns that several Parquet files have in common, by their names, and the types that hold those of all files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import InputError
+from .columns import is_array, is_numeric
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Common:
+    """What files have in common.
+
+    Attributes
+    ----------
+    schema
+        Their columns, in the order of the first file and with its metadata.
+    casts
+        Columns that are not of one type -> the type that holds those of all files.
+    apart
+        Columns that are not in every file, or of types that nothing holds together -> a sentence on where they differ.
+    numeric
+        Those among them that hold numbers, or arrays of them, in any file.
+    """
+
+    schema: pa.Schema
+    casts: Mapping[str, pa.DataType] = field(default_factory=dict)
+    apart: Mapping[str, str] = field(default_factory=dict)
+    numeric: tuple[str, ...] = ()
+
+    def check(self, asked: Iterable[str]) -> None:
+        """Raise an `InputError` if a column that is asked for is not common to all files."""
+        for name in asked:
+            if name in self.apart:
+                raise InputError(f"{self.apart[name]}: write the files alike, or name other columns.")
+
+
+def cast(table: pa.Table, casts: Mapping[str, pa.DataType]) -> pa.Table:
+    """A table with some of its columns in other types."""
+    for i, name in enumerate(table.column_names):
+        if name in casts:
+            # Not "safe": beyond 2**53 whole numbers are rounded where another file has floating ones.
+            table = table.set_column(i, name, table[name].cast(casts[name], safe=False))
+    return table
+
+
+def common(files: Sequence[tuple[str, pa.Schema]]) -> Common:
+    """What files have in common, of each its name and its schema; at least one."""
+    import pyarrow as pa
+
+    schema = files[0][1]
+    if all(own.equals(schema) for _, own in files[1:]):
+        return Common(schema)
+    fields, casts, apart = [], {}, {}
+    for name in dict.fromkeys(name for _, own in files for name in own.names):
+        lacks = [file for file, own in files if name not in own.names]
+        if lacks:
+            has = next(file for file, own in files if name in own.names)
+            apart[name] = f"the column {name!r} is in {has} but not in {lacks[0]}"
+            continue
+        types = {own.field(name).type: file for file, own in reversed(files)}
+        together = _together(list(types))
+        if together is None:
+            (one, its), (other, others), *_ = reversed(types.items())
+            apart[name] = f"the column {name!r} is of type {one} in {its} and {other} in {others}"
+            continue
+        fields.append(pa.field(name, together))
+        if len(types) > 1:
+            casts[name] = together
+    kinds = {name: [own.field(name).type for _, own in files if name in own.names] for name in apart}
+    numeric = tuple(name for name in apart if any(is_numeric(kind) or is_array(kind) for kind in kinds[name]))
+    return Common(pa.schema(fields, metadata=schema.metadata), casts, apart, numeric)
+
+
+def _together(types: Sequence[pa.DataType]) -> pa.DataType | None:
+    """A type that holds the values of all of them; None if there is none."""
+    import pyarrow as pa
+    from pyarrow import types as kinds
+
+    if len(types) == 1:
+        return types[0]
+    plain = {kind.value_type if kinds.is_dictionary(kind) else kind for kind in types} - {pa.null()}
+    if len(plain) <= 1:
+        return next(iter(plain), pa.null())
+    if all(kinds.is_string(kind) or kinds.is_large_string(kind) or kinds.is_string_view(kind) for kind in plain):
+        return pa.large_string()
+    if all(kinds.is_integer(kind) or kinds.is_floating(kind) for kind in plain):
+        return pa.from_numpy_dtype(np.result_type(*(kind.to_pandas_dtype() for kind in plain)))
+    if all(kinds.is_timestamp(kind) for kind in plain) and len({kind.tz for kind in plain}) == 1:
+        return max(plain, key=lambda kind: ("s", "ms", "us", "ns").index(kind.unit))
+    return None
