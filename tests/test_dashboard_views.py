@@ -15,7 +15,7 @@ from bokeh.document import Document
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpu_pipeline.dashboard import making, panes, side, views
+from gpu_pipeline.dashboard import making, panes, search, side, views
 from gpu_pipeline.dashboard.address import from_query, to_query, unread
 from gpu_pipeline.dashboard.app import page
 from gpu_pipeline.dashboard.contrast import contrast, ink_on
@@ -392,6 +392,22 @@ def papers() -> Opened:
     label = [None, *(f"A field of research: topic {i}" for i in range(40))] * 5
     columns = {"x": rng.normal(size=205), "y": rng.normal(size=205), "label": label, "cluster": np.arange(205) % 10}
     return Opened("papers", pd.DataFrame({**columns, "kind": "paper", "title": [f"Title <{i}>" for i in range(205)]}))
+
+
+def test_texts_that_tell_points_apart_are_no_colours() -> None:
+    n = 3_000
+    columns = {"title": [f"title {i}" for i in range(n)], "x": np.arange(n), "y": 0.0, "kind": ["a", "b"] * (n // 2)}
+    opened = Opened("table", pd.DataFrame({**columns, "author": [f"author {i % 900}" for i in range(n)]}))
+    assert opened.telling() == ["title"]
+    assert opened.colours() == ["kind", "author", "density"]
+    with pytest.raises(InputError, match="'title' is another text at nearly every point"):
+        opened.layer("title")
+    assert headline(opened) == "title"
+    assert search.found(opened.points, "title 2999").nonzero()[0].tolist() == [2_999]
+    html = views.look(Choice(colour="kind"), opened, [], "", None)  # type: ignore[no-untyped-call]
+    assert "nearly every point has a text of its own there: title." in html
+    few = Opened("few", opened.points.head(900))
+    assert "title" in few.colours()
 
 
 def test_points_without_images_are_told_by_their_text() -> None:

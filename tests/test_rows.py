@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -29,6 +30,22 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Run:
     made = run(recipe, load("digits", sample=200))
     made.save(tmp_path_factory.mktemp("runs"))
     return made
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "+05:30", "America/St_Johns"])
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_times_with_a_zone_are_written_as_pandas_would(tmp_path: Path, zone: str, unit: str) -> None:
+    """Across the end of summer time, with fractions of a second where the unit has them, and one missing."""
+    step = pd.Timedelta(1_234_567_891, "ns") if unit == "ns" else pd.Timedelta(977, "s") + pd.Timedelta(1, unit)
+    when = pd.Series(pd.Timestamp("2024-10-27", tz="UTC") + np.arange(40) * step).dt.tz_convert(zone).dt.as_unit(unit)
+    when[3] = pd.NaT
+    points = pd.DataFrame({"x": np.arange(40), "when": when})
+    write_rows(points, tmp_path / "rows.csv", "csv")
+    back = pd.read_csv(tmp_path / "rows.csv")["when"]
+    assert pd.isna(back[3])
+    assert (pd.to_datetime(back, utc=True).dropna().array == when.dt.tz_convert("UTC").dropna().array).all()
+    if unit in ("s", "us"):
+        assert (tmp_path / "rows.csv").read_text() == points.to_csv(index=False)
 
 
 def test_steps_follow_each_other(made: Run) -> None:

