@@ -225,6 +225,15 @@ def title_of(record: Record, scores: Scores) -> tuple[str, str]:
     return f"{method} of {record.dataset['name']}", ", ".join(parts)
 
 
+def settings_of(recipe: Recipe) -> str:
+    """What tells the maps of a sweep apart, for reading."""
+    embed = recipe.embed
+    if embed.method == "pca":
+        return f"seed {recipe.seed}"
+    name, value = ("perplexity", embed.perplexity) if embed.method == "tsne" else ("n neighbors", embed.n_neighbors)
+    return f"{name} {value:g}, seed {recipe.seed}"
+
+
 def unlike(left: Record, right: Record) -> dict[str, tuple[str, ...]]:
     """Why some scores of two runs, A and B, do not say which map is better: each reason and the scores it holds for."""
     reasons: dict[str, tuple[str, ...]] = {}
@@ -253,7 +262,25 @@ def cautions(left: Record, right: Record) -> tuple[list[str], set[str]]:
     from .compare import doubt
 
     doubted, reasons = doubt(left.dataset, right.dataset), unlike(left, right)
-    return [*filter(None, [doubted]), *reasons], {name for names in reasons.values() for name in names}
+    notes = [*filter(None, [doubted]), *_samples(left, right), *_without_kl(left, right)]
+    return [*notes, *reasons], {name for names in reasons.values() for name in names}
+
+
+def _samples(left: Record, right: Record) -> list[str]:
+    """A note where two runs are of other rows, since the seed draws the sample too."""
+    a, b = left.dataset, right.dataset
+    if left.recipe.seed == right.recipe.seed or a["digest"] == b["digest"] or a["n"] == a["total"]:
+        return []
+    return ["A and B are different samples, drawn by their seeds: scores differ by the rows, too."]
+
+
+def _without_kl(left: Record, right: Record) -> list[str]:
+    """A note where one map of two was made to lower KL and the other was not."""
+    methods = left.recipe.embed.method, right.recipe.embed.method
+    if methods[0] == methods[1] or "tsne" not in methods:
+        return []
+    other = "B" if methods[0] == "tsne" else "A"
+    return [f"KL is what t-SNE lowers; the map of {other} was not made to."]
 
 
 def _features(record: Record) -> str:

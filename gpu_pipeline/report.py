@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .errors import InputError
+from .record import settings_of
 from .store import FILES, read_record
 
 if TYPE_CHECKING:
@@ -32,12 +33,13 @@ def summary(run: Run) -> dict[str, Any]:
         "seconds": record.seconds,
         "transfer": record.transfer,
         "scores": run.scores.values,
+        "sizes": run.scores.sizes,
         "notes": record.notes,
         "files": {} if where is None else {kind: str(where / name) for kind, name in FILES.items()},
     }
 
 
-_COLUMNS = ("n", "kl", "neighbor_recall", "accuracy", "silhouette", "seconds", "created")
+_COLUMNS = ("settings", "n", "kl", "neighbor_recall", "accuracy", "silhouette", "seconds", "created")
 
 
 def row(where: Path) -> dict[str, Any]:
@@ -52,6 +54,7 @@ def row(where: Path) -> dict[str, Any]:
         return {"run": f"{where.name} (cannot be read)", **dict.fromkeys(_COLUMNS)}
     return {
         "run": where.name,
+        "settings": settings_of(record.recipe),
         "n": record.dataset["n"],
         "kl": scores["kl"],
         "neighbor_recall": scores["neighbor_recall"],
@@ -83,7 +86,13 @@ def show(run: Run, *, notes: bool = True) -> None:
     print(f"{title}: {subtitle}")
     table(
         [
-            {"score": name, "value": value, "range": METRICS[name].range, "by chance": METRICS[name].chance}
+            {
+                "score": name,
+                "value": value,
+                "over": run.scores.sizes.get(name),
+                "range": METRICS[name].range,
+                "by chance": METRICS[name].chance,
+            }
             for name, value in run.scores.values.items()
         ]
     )

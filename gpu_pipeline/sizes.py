@@ -32,9 +32,10 @@ def check_shape(recipe: Recipe, name: str, shape: tuple[int, int], image_shape: 
     if isinstance(embed, PCA) and recipe.reduce.n_components == 1:
         raise InputError("a map by PCA needs two components, but reduce leaves one: use --pca 2 or more, or --pca 0.")
     if isinstance(embed, TSNE) and n < 3 * embed.perplexity:
+        fits = f" or --perplexity {n // 3} or less" if n >= 6 else ""
         raise InputError(
             f"{n:,} rows are too few for perplexity {embed.perplexity:g}, which needs at least "
-            f"{int(np.ceil(3 * embed.perplexity)):,}: take more rows or --perplexity {max(n // 3, 2)} or less."
+            f"{int(np.ceil(3 * embed.perplexity)):,}: take more rows{fits}."
         )
     if isinstance(embed, UMAP) and embed.n_neighbors >= n:
         raise InputError(

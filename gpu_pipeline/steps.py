@@ -86,6 +86,10 @@ class Journal:
         return result
 
 
+FOR_NEW_ROWS = ("reduce", "embed")
+"""Steps of which a run keeps what new rows need: of others it is left where it is."""
+
+
 def engine_step(step: str, settings: Settings, X: Held, recipe: Recipe, journal: Journal) -> Held:
     """Let the best engine that can do a step do it, moving the array there if it is elsewhere."""
     method = recipe.method(step)
@@ -99,7 +103,8 @@ def engine_step(step: str, settings: Settings, X: Held, recipe: Recipe, journal:
                 array, settings, recipe.seed, lambda progress: journal.observer.progress(step, progress)
             )
         journal.observer.end(step, journal.work.seconds[step])
-        kept = {name: np.asarray(engine.get(array)) for name, array in output.keep.items()}
+        asked = output.keep if step in FOR_NEW_ROWS else {}
+        kept = {name: np.asarray(engine.get(array)) for name, array in asked.items()}
         return replace(output, array=Held(output.array, engine, kept))
 
     started = X.engine is not None and engine_name(X.engine) in SLOW_STARTERS

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import struct
@@ -103,7 +104,9 @@ def test_list_and_show(store: Path, call: Call) -> None:
     assert len(names) == 2
     listed = call("list", "--out", store)
     assert (listed.code, listed.err) == (0, "")
-    assert [run["run"] for run in json.loads(call("list", "--out", store, "--json").out)["runs"]] == names
+    rows = json.loads(call("list", "--out", store, "--json").out)["runs"]
+    assert [run["run"] for run in rows] == names
+    assert all(re.fullmatch(r"(perplexity \d+, )?seed \d+", run["settings"]) for run in rows)
     made = json.loads((store.parent / "0.json").read_text())
     assert json.loads(call("show", Path(made["run"]).name, "--out", store, "--json").out) == made
     text = call("show", names[0], "--out", store)
@@ -180,6 +183,15 @@ def test_draw_in_a_mode_and_by_rank(store: Path, call: Call) -> None:
     refused = call("draw", name, "--out", store, "--scale", "rank")
     assert refused.code == 2
     assert "'label' holds none: leave the scale out" in refused.err
+
+
+def test_pictures_are_png(store: Path, tmp_path: Path, call: Call) -> None:
+    first, second = (where.name for where in list_runs(store))
+    for arguments in (("draw", first), ("compare", first, second)):
+        refused = call(*arguments, "--out", store, "--to", tmp_path / "map.pdf")
+        assert refused.code == 2
+        assert "pictures are written as PNG, not as .pdf: name a file that ends in .png" in refused.err
+    assert not list(tmp_path.iterdir())
 
 
 def test_compare(store: Path, tmp_path: Path, call: Call) -> None:

@@ -16,9 +16,10 @@ from PIL import Image
 from gpu_pipeline import page
 from gpu_pipeline.datasets import Dataset
 from gpu_pipeline.errors import InputError
+from gpu_pipeline.methods import TSNE, UMAP
 from gpu_pipeline.pipeline import run as make_run
 from gpu_pipeline.recipe import make
-from gpu_pipeline.record import Run, unlike
+from gpu_pipeline.record import Run, cautions, unlike
 from gpu_pipeline.report import compare, show_comparison
 from gpu_pipeline.scoring import Scores
 
@@ -194,6 +195,20 @@ def test_scores_that_say_nothing_side_by_side_are_not_subtracted(
     printed = {words[0]: words for words in map(str.split, capsys.readouterr().out.splitlines()) if words}
     assert printed["kl"][-1] == "-" != printed["accuracy"][-1]
     assert f"Note: {said}" in Reader(page.html([one, fewer])).text
+
+
+def test_what_a_reader_of_two_runs_is_told(one: Run) -> None:
+    record = one.record
+    assert cautions(record, record)[0] == []
+    elsewhere = {**record.dataset, "digest": "0"}
+    seeded = replace(record, recipe=record.recipe.model_copy(update={"seed": 7}), dataset=elsewhere)
+    said = "A and B are different samples, drawn by their seeds: scores differ by the rows, too."
+    assert cautions(record, seeded)[0] == [said]
+    assert cautions(record, replace(seeded, dataset=record.dataset))[0] == []
+    by_umap = replace(record, recipe=record.recipe.model_copy(update={"embed": UMAP()}))
+    by_tsne = replace(record, recipe=record.recipe.model_copy(update={"embed": TSNE()}))
+    assert "KL is what t-SNE lowers; the map of B was not made to." in cautions(by_tsne, by_umap)[0]
+    assert "KL is what t-SNE lowers; the map of A was not made to." in cautions(by_umap, by_tsne)[0]
 
 
 def test_why_scores_of_two_runs_are_unlike(one: Run) -> None:

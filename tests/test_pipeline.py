@@ -216,7 +216,12 @@ def test_the_default_data_set_without_a_network(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("values", "dataset", "sentence"),
     [
-        ({}, clouds(29), "29 rows are too few for perplexity 10, which needs at least 30"),
+        (
+            {},
+            clouds(29),
+            "29 rows are too few for perplexity 10, which needs at least 30: take more rows or --perplexity 9",
+        ),
+        ({}, clouds(5), "5 rows are too few for perplexity 10, which needs at least 30: take more rows."),
         ({"embed": {"method": "umap", "n_neighbors": N}, "engine": "auto"}, clouds(), f"only {N} rows"),
         ({"cluster": {"n_clusters": N + 1}}, clouds(), f"n_clusters is {N + 1} but there are only {N} rows"),
         ({"preprocess": "deskew"}, clouds(), "deskew needs images"),

@@ -74,6 +74,7 @@ def draw(
     """Draw a stored run by label, cluster, misfit, quality, density or any column."""
     from .. import store
 
+    _check_png(to)
     opened = store.open_run(name, out)
     picture = opened.draw(colour, width=width, height=height, mode=mode, scale=scale, names=names)
     folder = store.find(name, out)
@@ -94,6 +95,7 @@ def compare(
     """Two runs on the same rows: scores side by side, displacement after alignment, common neighbours, a picture."""
     from .. import report, store
 
+    _check_png(to)
     left, right = store.open_run(first, out), store.open_run(second, out)
     comparison, picture = report.compare(left, right)
     target = to or store.find(first, out).parent / f"compare-{comparison['runs'][0]}-{comparison['runs'][1]}.png"
@@ -128,7 +130,13 @@ def report(
 
 def rows(
     name: RunName,
-    select: Annotated[str, typer.Option(help="What stands after select= in the dashboard's address.")],
+    select: Annotated[
+        str,
+        typer.Option(
+            help="Steps with ; between: = begins, + adds, - takes away, & keeps what is in both, then where:label=4, "
+            "within:price=0~10, find:text or box:x0,x1,y0,y1. The dashboard shows it under a selection."
+        ),
+    ],
     kind: Annotated[
         str | None, typer.Option("--format", help="csv or parquet; by default as the file is named, else csv.")
     ] = None,
@@ -150,6 +158,11 @@ def rows(
         print(found.to_csv(index=False), end="")
     else:
         print(store.replace_file(to, lambda draft: write_rows(found, draft, kind)))
+
+
+def _check_png(to: Path | None) -> None:
+    if to is not None and to.suffix.lower() not in ("", ".png"):
+        raise InputError(f"pictures are written as PNG, not as {to.suffix}: name a file that ends in .png.")
 
 
 def _name_of(run: Run) -> str:

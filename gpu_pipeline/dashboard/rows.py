@@ -73,8 +73,8 @@ def steps_of(select: str) -> tuple[Step, ...]:
         step = step_from_text(text)
         if step is None:
             raise InputError(
-                f"the selection has a step that cannot be read, {text[:80]!r}: give steps such as =box:0,1,0,1 or "
-                "+where:label=4, with semicolons between."
+                f"the selection has a step that cannot be read, {text[:80]!r}: give steps such as =box:0,1,0,1, "
+                "+where:label=4 or &within:price=0~10, with semicolons between."
             )
         if step.kind.endswith("2"):
             raise InputError(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, unknown_name
+from ..record import settings_of
 from ..store import FILES, list_runs, open_run, read_record
 from .files import OpenFile
 from .opened import Opened
@@ -77,12 +78,9 @@ def _row(where: Path) -> dict[str, Any]:
         line |= {**dict.fromkeys(SHOWN), "fault": ""}
         try:
             record = read_record(where)
-            embed = record.recipe.embed
-            setting = {"tsne": "perplexity", "umap": "n_neighbors", "pca": ""}[embed.method]
-            hint = f"{setting.replace('_', ' ')} {getattr(embed, setting):g}, " if setting else ""
             line |= {
-                "title": f"{METHODS[embed.method]} of {record.dataset['name']}",
-                "hint": f"{hint}seed {record.recipe.seed}, {record.engines['embed']}",
+                "title": f"{METHODS[record.recipe.embed.method]} of {record.dataset['name']}",
+                "hint": f"{settings_of(record.recipe)}, {record.engines['embed']}",
                 "created": record.created[:16].replace("T", " "),
                 "n": record.dataset["n"],
             }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from rich import filesize
 
 from ..engines import threads
 from ..errors import InputError
@@ -114,4 +115,4 @@ def check_disk(folder: Path, source: Source, components: int) -> None:
 
 
 def _gb(size: int) -> str:
-    return f"{size / 1e9:.2f} GB"
+    return filesize.decimal(size, precision=2)
