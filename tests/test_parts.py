@@ -185,6 +185,13 @@ def test_lists_as_others_write_them(tmp_path: Path, kind: pa.DataType) -> None:
     assert dataset.X.dtype == kind.value_type.to_pandas_dtype()
 
 
+def test_lists_without_a_first_one(tmp_path: Path) -> None:
+    for first in ([], None):
+        parquet.write_table(pa.table({"v": pa.array([first, [1.0]], pa.list_(pa.float64()))}), tmp_path / "0.parquet")
+        with pytest.raises(InputError, match=r"'v' of .*0\.parquet has no numbers in its first row"):
+            load(str(tmp_path))
+
+
 @pytest.mark.parametrize(
     ("second", "words"),
     [

@@ -52,24 +52,26 @@ def array_matrix(name: str, column: pa.ChunkedArray, said: str, rows: np.ndarray
     """
     from pyarrow import compute, types
 
-    whole = column.combine_chunks()
-    if types.is_fixed_size_binary(whole.type):
-        width = whole.type.byte_width
-        lengths = np.where(whole.is_null().to_numpy(zero_copy_only=False), -1, width)
+    binary = types.is_fixed_size_binary(column.type)
+    if binary:
+        lengths = np.where(column.is_null().to_numpy(), -1, column.type.byte_width)
     else:
-        lengths = compute.fill_null(compute.list_value_length(whole), -1).to_numpy(zero_copy_only=False)
+        lengths = compute.fill_null(compute.list_value_length(column), -1).to_numpy()
     wanted = length or lengths[0]
     odd = np.flatnonzero((lengths != wanted) | (lengths < 1))
     if len(odd):
         found = lengths[odd[0]]
-        other = f"{found} numbers where the first has {wanted}"
-        what = "no array" if found < 0 else other if rows[odd[0]] > 0 else "no numbers"
+        other = "no numbers" if found == wanted else f"{found} numbers where the first has {wanted}"
+        what = "no array" if found < 0 else other
         raise InputError(
             f"the column {said!r} of {name} has {what} in row {rows[odd[0]]} (counted from 0): give arrays of equal "
             "length in all rows."
         )
-    if types.is_fixed_size_binary(whole.type):
-        values = np.frombuffer(whole.buffers()[1], np.uint8)[whole.offset * width :][: len(whole) * width]
-    else:
-        values = whole.flatten().to_numpy(zero_copy_only=False)
-    return np.asarray(values).reshape(len(whole), wanted)
+    parts = [_bytes(chunk) if binary else chunk.flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks]
+    return (parts[0] if len(parts) == 1 else np.concatenate(parts)).reshape(len(lengths), wanted)
+
+
+def _bytes(chunk: pa.FixedSizeBinaryArray) -> np.ndarray:
+    """The bytes of a chunk, a view."""
+    width = chunk.type.byte_width
+    return np.frombuffer(chunk.buffers()[1], np.uint8)[chunk.offset * width :][: len(chunk) * width]

@@ -286,9 +286,12 @@ def _described(name: str, pieces: tuple[Piece, ...], files: Common, wanted: Colu
     if is_array(types[0]):
         # How long the arrays are only the rows say: as the first one is, all must be.
         first = _row_group(pieces[0], chosen, files.casts)[chosen[0]].slice(0, 1)
-        if first.null_count:
-            raise InputError(f"the column {chosen[0]!r} of {pieces[0].path} lacks its first array: fill it in.")
-        size, dtype = len(first[0]), np.dtype(types[0].value_type.to_pandas_dtype()).str
+        size = 0 if first.null_count else len(first[0])
+        if not size:
+            raise InputError(
+                f"the column {chosen[0]!r} of {pieces[0].path} has no numbers in its first row: fill it in."
+            )
+        dtype = np.dtype(types[0].value_type.to_pandas_dtype()).str
         return Parts(
             name, pieces, tuple(chosen), True, label, size, dtype, notes=notes, keep=wanted.keep, casts=files.casts
         )
