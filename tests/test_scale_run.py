@@ -403,7 +403,7 @@ def test_a_cluster_that_exists(data: Path, undisturbed: tuple[Path, int, int], t
 @pytest.mark.parametrize(
     ("landmarks", "embed", "megabytes", "said"),
     [
-        (400, {"perplexity": 10}, 300, "1 worker and this process need .* but --memory is 0.30 GB"),
+        (400, {"perplexity": 10}, 300, "1 worker and this process need .* but --memory is 300.00 MB"),
         (6000, {}, 9000, "6,000 landmarks cannot be drawn from 5,000 rows"),
         (20, {"perplexity": 10}, 9000, "20 rows are too few for perplexity 10"),
         (400, {"method": "umap"}, 9000, "a map by UMAP takes no new rows"),
