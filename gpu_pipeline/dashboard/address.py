@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
@@ -11,6 +11,7 @@ from ..figures import short
 from .paint import paints_from_pairs, paints_to_pairs
 from .selecting import (
     Pairs,
+    Step,
     limits_from_pairs,
     limits_to_pairs,
     numbers_of,
@@ -20,6 +21,7 @@ from .selecting import (
 )
 from .state import MODES, SCALES, TABS, THEMES, Choice
 
+Window = tuple[float, ...]
 Classes = Mapping[str, Sequence[str]]
 
 LONGEST = 8_000
@@ -92,35 +94,11 @@ def _shorter(hidden: Pairs, classes: Classes) -> tuple[Pairs, Pairs]:
 
 
 def from_query(query: Mapping[str, str]) -> dict[str, Any]:
-    """The values of a `Choice` that an address names; what it holds otherwise is passed over.
+    """The values of a `Choice` that an address names; what it holds otherwise is passed over, and told by `unread`.
 
-    An address may come from anyone: names are only compared with known ones later, never opened. `unread` tells what is
-    passed over.
+    An address may come from anyone: names are only compared with known ones later, never opened.
     """
-    values: dict[str, Any] = {
-        name: query[name] for name in ("run", "placed", "other", "colour", "sort") if query.get(name)
-    }
-    for name, known in (("mode", MODES), ("scale", SCALES), ("tab", TABS), ("theme", THEMES)):
-        if query.get(name) in known:
-            values[name] = query[name]
-    values |= {name: False for name in ("names", "images") if query.get(name) == "0"}
-    if paints := paints_from_pairs(pairs_from_text(query.get("paint", ""))):
-        values["paints"] = paints
-    if query.get("hide"):
-        values["hidden"] = pairs_from_text(query["hide"])
-    if query.get("only"):
-        values["shown"] = pairs_from_text(query["only"])
-    if query.get("point", "").isdecimal() and len(query["point"]) < 12:
-        values["point"] = int(query["point"])
-    window = numbers_of(query.get("view", ""))
-    if len(window) == 4 and window[0] < window[1] and window[2] < window[3]:
-        values["window"] = window
-    if limits := limits_from_pairs(pairs_from_text(query.get("within", ""))):
-        values["limits"] = limits
-    steps = tuple(filter(None, map(step_from_text, query.get("select", "")[:LONGEST].split(";"))))
-    if steps:
-        values["steps"] = steps
-    return values
+    return _read(query)[0]
 
 
 def in_vain(query: Mapping[str, str], choice: Choice) -> str:
@@ -135,12 +113,57 @@ def in_vain(query: Mapping[str, str], choice: Choice) -> str:
 
 def unread(query: Mapping[str, str]) -> list[str]:
     """The names in an address whose texts, or parts of them, mean nothing to `from_query`."""
-    values = from_query(query)
-    single = {"mode": "mode", "scale": "scale", "tab": "tab", "theme": "theme", "point": "point", "view": "window"}
-    several = {"select": ";", "within": ",", "hide": ",", "only": ",", "paint": ","}
-    fields = {"select": "steps", "within": "limits", "hide": "hidden", "only": "shown", "paint": "paints"}
-    lost = [name for name, field in single.items() if query.get(name) and field not in values]
-    for name, sign in several.items():
-        if query.get(name) and len(values.get(fields[name], ())) < len(query[name].split(sign)):
+    return _read(query)[1]
+
+
+def _read(query: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """The values that an address names, and the names of those that cannot be read, or not in whole."""
+    values: dict[str, Any] = {
+        name: query[name] for name in ("run", "placed", "other", "colour", "sort") if query.get(name)
+    }
+    values |= {name: False for name in ("names", "images") if query.get(name) == "0"}
+    lost = []
+    for name, (field, sign, read) in READ.items():
+        text = query.get(name, "")
+        value = read(text) if text else None
+        if value not in (None, ()):
+            values[field] = value
+        if text and (value is None or (sign and len(value) < len(text.split(sign)))):
             lost.append(name)
-    return lost
+    return values, lost
+
+
+def _one_of(known: Sequence[str]) -> Callable[[str], str | None]:
+    return lambda text: text if text in known else None
+
+
+def _point(text: str) -> int | None:
+    return int(text) if text.isdecimal() and len(text) < 12 else None
+
+
+def _window(text: str) -> Window | None:
+    numbers = numbers_of(text)
+    if len(numbers) != 4 or numbers[0] >= numbers[1] or numbers[2] >= numbers[3]:
+        return None
+    return numbers
+
+
+def _steps(text: str) -> tuple[Step, ...]:
+    return tuple(filter(None, map(step_from_text, text[:LONGEST].split(";"))))
+
+
+READ: Mapping[str, tuple[str, str, Callable[[str], Any]]] = {
+    "mode": ("mode", "", _one_of(MODES)),
+    "scale": ("scale", "", _one_of(SCALES)),
+    "tab": ("tab", "", _one_of(TABS)),
+    "theme": ("theme", "", _one_of(THEMES)),
+    "point": ("point", "", _point),
+    "view": ("window", "", _window),
+    "select": ("steps", ";", _steps),
+    "within": ("limits", ",", lambda text: limits_from_pairs(pairs_from_text(text))),
+    "hide": ("hidden", ",", pairs_from_text),
+    "only": ("shown", ",", pairs_from_text),
+    "paint": ("paints", ",", lambda text: paints_from_pairs(pairs_from_text(text))),
+}
+"""Name in an address -> the field of a `Choice`, the sign between its parts if it may have several, and its reader:
+None, or fewer parts than there are, is what cannot be read."""
