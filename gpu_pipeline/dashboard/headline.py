@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from .opened import Opened
-from .search import is_text
+from .search import different_texts
 
 ASKED = 10_000
 """Points by which it is told how much a column differs between points."""
@@ -16,8 +16,7 @@ def headline(opened: Opened) -> str | None:
 
     def find() -> str | None:
         some = opened.points.head(ASKED)
-        texts = [name for name in some if name not in ("label", "cluster") and is_text(some[name])]
-        different = {str(name): some[name].nunique() for name in texts}
+        different = different_texts(some)
         best = max(different, key=different.__getitem__, default=None)
         return best if best is not None and different[best] > len(some) / 2 else None
 

@@ -20,7 +20,7 @@ from .images import Images, images_of
 from .mean_images import mean_images
 from .mistakes import strangers
 from .picking import Nearest, inside_box, inside_polygon
-from .search import found, is_text
+from .search import different_texts, found
 from .selecting import Limit, Step, limits_from_pairs
 from .shelf import Shelf
 from .statistics import Moments, moments
@@ -40,7 +40,7 @@ MOST_KEPT = 1_000
 ASKED = 20_000
 """Points by which it is told how much a column of text differs between points."""
 
-MOST_COLOURS = 1_000
+MOST_TEXTS = 1_000
 """Different texts that a column may always have and yet be a colour."""
 
 NOT_COLOURS = ("row", "x", "y", "nearest_row")
@@ -112,8 +112,8 @@ class Opened:
 
         def find() -> list[str]:
             some = self.points.iloc[:: max(self.n // ASKED, 1)]
-            texts = [str(name) for name in some if name not in ("label", "cluster") and is_text(some[name])]
-            return [name for name in texts if some[name].nunique() > max(MOST_COLOURS, 0.5 * len(some))]
+            least = max(MOST_TEXTS, 0.5 * len(some))
+            return [name for name, different in different_texts(some).items() if different > least]
 
         return self.part("telling", find)
 
