@@ -264,49 +264,41 @@ def _described(name: str, pieces: tuple[Piece, ...], files: Common, wanted: Colu
     files.check((*([] if label is None else [label]), *features, *wanted.keep))
     check_columns(name, schema, wanted)
     array = array_column(schema)
+    notes: tuple[str, ...] = ()
     if array is not None and wanted.features in (None, (array,)):
-        kind = schema.field(array).type
-        size, dtype = row_of(kind)
-        shape = said.get("image_shape")
-        return Parts(
-            name,
-            pieces,
-            (array,),
-            True,
-            label,
-            size,
-            dtype,
-            None if shape is None else (shape[0], shape[1]),
-            said.get("recommended", "none"),
-            keep=wanted.keep,
-            casts=files.casts,
-        )
-    chosen, notes = choose_features(name, schema, wanted)
-    types = [schema.field(column).type for column in chosen]
-    if is_array(types[0]):
-        # How long the arrays are only the rows say: as the first one is, all must be.
-        first = _row_group(pieces[0], chosen, files.casts)[chosen[0]].slice(0, 1)
-        size = 0 if first.null_count else len(first[0])
-        if not size:
-            raise InputError(
-                f"the column {chosen[0]!r} of {pieces[0].path} has no numbers in its first row: fill it in."
-            )
-        dtype = np.dtype(types[0].value_type.to_pandas_dtype()).str
-        return Parts(
-            name, pieces, tuple(chosen), True, label, size, dtype, notes=notes, keep=wanted.keep, casts=files.casts
-        )
-    common_type = np.result_type(
-        *{np.dtype("f8") if str(t).startswith("decimal") else t.to_pandas_dtype() for t in types}
-    )
+        chosen, images = [array], said
+    else:
+        (chosen, notes), images = choose_features(name, schema, wanted), {}
+    kinds = [schema.field(column).type for column in chosen]
+    size, dtype = row_of(kinds[0])
+    if not size:
+        size, dtype = _first_array(pieces[0], chosen[0], files) if is_array(kinds[0]) else (len(chosen), _common(kinds))
+    shape = images.get("image_shape")
     return Parts(
         name,
         pieces,
         tuple(chosen),
-        False,
+        bool(row_of(kinds[0])[0]) or is_array(kinds[0]),
         label,
-        len(chosen),
-        common_type.str,
-        notes=notes,
-        keep=wanted.keep,
-        casts=files.casts,
+        size,
+        dtype,
+        None if shape is None else (shape[0], shape[1]),
+        images.get("recommended", "none"),
+        notes,
+        wanted.keep,
+        files.casts,
     )
+
+
+def _first_array(piece: Piece, column: str, files: Common) -> tuple[int, str]:
+    """Length and type of arrays whose type does not say how long they are: as the first one is, all must be."""
+    first = _row_group(piece, [column], files.casts)[column].slice(0, 1)
+    if first.null_count or not len(first[0]):
+        raise InputError(f"the column {column!r} of {piece.path} has no numbers in its first row: fill it in.")
+    return len(first[0]), np.dtype(first.type.value_type.to_pandas_dtype()).str
+
+
+def _common(kinds: Sequence[pa.DataType]) -> str:
+    """The narrowest type that holds the numbers of all columns."""
+    types = {np.dtype("f8") if str(kind).startswith("decimal") else kind.to_pandas_dtype() for kind in kinds}
+    return str(np.result_type(*types).str)

@@ -238,10 +238,10 @@ def _joined(groups: list[list[parts.Piece]], most: int, across: bool) -> list[li
     for group in groups:
         more = sum(piece.rows for piece in group)
         if joined and held + more <= most and (across or joined[-1][0].path == group[0].path):
-            joined[-1] = joined[-1] + group
+            joined[-1] += group
             held += more
         else:
-            joined.append(group)
+            joined.append(list(group))
             held = more
     return joined
 
