@@ -212,6 +212,10 @@ class Run:
         return buffer.getvalue()
 
 
+METHODS = {"tsne": "t-SNE", "umap": "UMAP", "pca": "PCA"}
+"""How the methods of maps are written."""
+
+
 def title_of(record: Record, scores: Scores) -> tuple[str, str]:
     """Title and subtitle of a run's pictures."""
     n, total = record.dataset["n"], record.dataset["total"]
@@ -219,7 +223,7 @@ def title_of(record: Record, scores: Scores) -> tuple[str, str]:
     if record.recipe.data.landmarks is not None:
         parts.append(f"{record.recipe.data.landmarks:,} landmarks")
     parts.append(f"engine {record.engines['embed']}")
-    method = {"tsne": "t-SNE", "umap": "UMAP", "pca": "PCA"}[record.recipe.embed.method]
+    method = METHODS[record.recipe.embed.method]
     if scores.values["kl"] is not None and record.recipe.embed.method == "tsne":
         parts.append(f"KL {scores.values['kl']:.3f}")
     return f"{method} of {record.dataset['name']}", ", ".join(parts)

@@ -10,7 +10,7 @@ from ..datasets import DATASETS
 from ..engines import NAMES
 from ..errors import InputError
 from ..recipe import Recipe, make
-from .stored import METHODS
+from ..record import METHODS
 from .uploads import MARK, upload_path
 from .views import page
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, unknown_name
-from ..record import settings_of
+from ..record import METHODS, settings_of
 from ..store import FILES, list_runs, open_run, read_record
 from .files import OpenFile
 from .opened import Opened
@@ -16,7 +16,6 @@ from .shelf import Shelf
 KEPT_RUNS = 6
 """Runs that stay in memory at once; the one used longest ago goes first."""
 
-METHODS = {"tsne": "t-SNE", "umap": "UMAP", "pca": "PCA"}
 SHOWN = ("kl", "neighbor_recall", "accuracy")
 """Scores that the list of runs shows."""
 

@@ -12,12 +12,12 @@ import pandas as pd
 
 from ..errors import InputError
 from ..pipeline import data_of
+from ..record import METHODS
 from . import jobs
 from .opened import Opened
 from .paths import UPLOADS
 from .shelf import Shelf
 from .status import Status
-from .stored import METHODS
 from .uploads import uploads
 from .views import page
 
