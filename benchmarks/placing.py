@@ -42,8 +42,8 @@ from gpu_pipeline.machine import facts
 from gpu_pipeline.methods import PCA
 from gpu_pipeline.metrics import vote
 from gpu_pipeline.nearness import map_neighbors, nearest_places
-from gpu_pipeline.placing import Axes, Preparation, Reference
-from gpu_pipeline.preprocess import limits_of, preprocess
+from gpu_pipeline.placing import Axes, Reference
+from gpu_pipeline.preprocess import fit, preprocess
 from gpu_pipeline.timing import Stopwatch, now, seconds
 
 _CHECKED = 1_000  # New rows whose neighbours are searched for exactly.
@@ -72,8 +72,8 @@ def make(data: str, reference: int, new: int, data_dir: Path | None) -> World:
     whole = load(data, sample=reference + new, data_dir=data_dir)
     assert whole.y is not None, "the rows need labels"
     first, watch = whole.X[:reference], Stopwatch()
-    how = Preparation(whole.recommended, whole.X.shape[1], limits_of(first), whole.image_shape)
-    X = preprocess(first, how.how, how.image_shape, how.limits)
+    how = fit(first, whole.recommended, whole.image_shape)
+    X = preprocess(first, how)
     reduced = scikit_learn.pca(X, PCA(n_components=min(50, X.shape[1])), 0, mesh.silent)
     mesh.compile()
     with watch.measure("embed"):

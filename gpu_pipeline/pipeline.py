@@ -19,8 +19,8 @@ from .engines import candidates, engine_name, load
 from .errors import EngineFailed, InputError, Unavailable
 from .machine import facts
 from .methods import PCA, UMAP
-from .placing import Axes, Preparation, Reference, features_of
-from .preprocess import limits_of, preprocess
+from .placing import Axes, Reference, features_of
+from .preprocess import Preparation, doubts, fit, preprocess
 from .recipe import Recipe
 from .record import Record, Run
 from .scoring import score
@@ -71,8 +71,7 @@ def run(
     for sentence in loaded.notes:
         journal.note(sentence)
     how = loaded.recommended if recipe.preprocess == "auto" else recipe.preprocess
-    prepared = Preparation(how, loaded.X.shape[1], limits_of(loaded.X), loaded.image_shape, loaded.columns)
-    X = journal.step("preprocess", lambda: preprocess(loaded.X, how, prepared.image_shape, prepared.limits))
+    prepared, X = journal.step("preprocess", lambda: _prepare(loaded, how))
     features = _reduce(recipe, Held(X), journal)
     journal.step("compile", compiled.result)
     return _map(recipe, loaded, prepared, features, journal)
@@ -106,6 +105,8 @@ def run_reduced(
 
 def _map(recipe: Recipe, dataset: Dataset, prepared: Preparation, features: Held, journal: Journal) -> Run:
     """From features on: embed, cluster, score, draw."""
+    for sentence in doubts(dataset.X, prepared):
+        journal.note(sentence)
     embedded = engine_step("embed", recipe.embed, features, recipe, journal)
     clustered = embedded if recipe.cluster_on == "map" else features
     clusters = engine_step("cluster", recipe.cluster, clustered, recipe, journal)
@@ -148,6 +149,11 @@ def data_of(recipe: Recipe, data_dir: str | Path | None) -> Dataset:
         keep=data.keep,
         image_shape=data.image_shape,
     )
+
+
+def _prepare(dataset: Dataset, how: str) -> tuple[Preparation, np.ndarray]:
+    prepared = fit(dataset.X, how, dataset.image_shape, dataset.columns)
+    return prepared, preprocess(dataset.X, prepared)
 
 
 def _reduce(recipe: Recipe, X: Held, journal: Journal) -> Held:

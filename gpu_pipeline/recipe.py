@@ -69,7 +69,9 @@ class Recipe(Settings):
     data
         Which rows and columns.
     preprocess
-        "auto" (what the data set recommends), "none" or "deskew".
+        "auto" (what the data set recommends), or how rows are prepared, see `preprocess.fit`: "none" (all values alike
+        scaled to [0, 1]), "deskew" (images set upright too), "standardize" (each column to mean 0 and variance 1) or
+        "unit" (each row to length 1, so that neighbours are those by cosine).
     reduce, embed, cluster
         Settings of the three methods.
     cluster_on
@@ -81,7 +83,7 @@ class Recipe(Settings):
     """
 
     data: Data = Data()
-    preprocess: Literal["auto", "none", "deskew"] = "auto"
+    preprocess: Literal["auto", "none", "deskew", "standardize", "unit"] = "auto"
     reduce: PCA = PCA()
     embed: Annotated[TSNE | UMAP | PCA, Field(discriminator="method")] = TSNE()
     cluster: KMeans = KMeans()

@@ -381,7 +381,7 @@ BAD_SETTINGS = {
     "--engine rapid": "unknown engine 'rapid': did you mean 'rapids'?",
     "--engine umap_learn": "the engine umap_learn does not do tsne",
     "--data mnits": "unknown data set 'mnits': did you mean 'mnist'?",
-    "--preprocess deskw": "preprocess is 'deskw': input should be 'auto', 'none' or 'deskew'",
+    "--preprocess deskw": "preprocess is 'deskw': input should be 'auto', 'none', 'deskew', 'standardize' or 'unit'",
     "--preprocess deskew": "deskew needs images",
     "--cluster-on mpa": "cluster_on is 'mpa': input should be 'map' or 'features'",
     "--columns a,zz": "unknown column of Three Clouds.parquet 'zz'",

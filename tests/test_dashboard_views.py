@@ -35,6 +35,7 @@ from gpu_pipeline.datasets import load
 from gpu_pipeline.errors import InputError
 from gpu_pipeline.methods import PCA, KMeans
 from gpu_pipeline.pipeline import run
+from gpu_pipeline.preprocess import PREPROCESS
 from gpu_pipeline.recipe import Data, Recipe
 from gpu_pipeline.render import fit
 
@@ -716,6 +717,7 @@ def test_own_file_becomes_colours_and_filters(store: Path, tmp_path: Path) -> No
         ("perplexity", "x", "perplexity"),
         ("perplexity", "0", "perplexity"),
         ("method", "magic", "method"),
+        ("preprocess", "magic", "preprocess"),
         ("engine", "magic", "engine"),
         ("clusters", "0", "n_clusters"),
     ],
@@ -729,6 +731,9 @@ def test_the_form_makes_a_recipe() -> None:
     recipe = making.recipe_of({**making.FORM, "data": "digits", "sample": "all", "method": "umap", "seed": "3"})
     assert (recipe.data.name, recipe.data.sample, recipe.embed.method, recipe.seed) == ("digits", "all", "umap", 3)
     assert making.recipe_of(making.FORM).embed.method == "tsne"
+    ways = [name for name, _ in making._WAYS]
+    assert sorted(ways) == sorted(["auto", *PREPROCESS])
+    assert [making.recipe_of({**making.FORM, "preprocess": way}).preprocess for way in ways] == ways
 
 
 def test_contrast_of_every_text_is_aa() -> None:

@@ -414,20 +414,6 @@ def test_a_missing_number_is_told_by_its_column(tmp_path: Path) -> None:
     refused("1 NaN or infinite value, the first in row 2 (counted from 0), column 'b'", tmp_path / "t.csv")
 
 
-def test_a_column_that_outweighs_all_others_is_said(tmp_path: Path) -> None:
-    random = np.random.default_rng(0)
-    table = pd.DataFrame(random.normal(size=(25_000, 5)), columns=list("abcde"))
-    path = tmp_path / "t.parquet"
-    table.to_parquet(path)
-    assert load(str(path)).notes == ()
-    table.assign(c=np.arange(25_000)).to_parquet(path)
-    (note,) = load(str(path)).notes
-    assert note.startswith("t: the column 'c' has 100.0% of the variance of all 5, which are scaled together")
-    assert load(str(path), columns=["a", "b", "d"]).notes == ()
-    table.assign(c=1e300 * table["c"]).to_parquet(path)
-    assert "'c'" in load(str(path)).notes[0]
-
-
 def test_labels_that_nearly_all_differ_are_said(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     table = pd.DataFrame(random.normal(size=(25_000, 3)), columns=list("abc"))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.spatial.distance import cdist
 from sklearn.metrics import adjusted_rand_score
 
 from gpu_pipeline import PCA, TSNE, UMAP, InputError, KMeans, Recipe, Run, draw, engines, load, open_run, run, steps
@@ -201,6 +202,44 @@ def test_images_go_to_the_store_and_come_back(tmp_path: Path) -> None:
     assert opened.record == result.record
     pd.testing.assert_frame_equal(opened.points, result.points)
     np.testing.assert_array_equal(opened.points["label"], load("digits").y[opened.points["row"]])  # type: ignore[index]
+
+
+@pytest.mark.parametrize("embed", ["tsne", "umap"])
+def test_a_map_by_cosine(embed: str) -> None:
+    """Of rows of any length: it keeps those at the least angle together, and is judged by them."""
+    random = np.random.default_rng(0)
+    X = random.normal(size=(300, 6)) * random.lognormal(sigma=2, size=(300, 1))
+    near = np.argsort(cdist(X, X, "cosine"), axis=1)[:, 1:16]
+
+    def recall(preprocess: str) -> tuple[float, float]:
+        made = run(make({"embed": {"method": embed}, "preprocess": preprocess}), Dataset("directions", X))
+        assert made.record.preprocess == preprocess
+        at = np.argsort(cdist(made.embedding, made.embedding), axis=1)[:, 1:16]
+        own = np.mean([len(set(one) & set(other)) / 15 for one, other in zip(near, at, strict=True)])
+        return float(own), made.scores.values["neighbor_recall"]
+
+    own, judged = recall("unit")
+    assert own == pytest.approx(judged, abs=0.01)
+    assert own > 0.5
+    assert recall("none")[0] < 0.4
+
+
+def test_a_table_of_several_units(tmp_path: Path) -> None:
+    """Scaled as a whole the classes drown in the price, which is said; standardized they are apart."""
+    random = np.random.default_rng(0)
+    y = np.arange(300) % 2
+    frame = pd.DataFrame(random.normal(size=(300, 5)) + 4 * y[:, None], columns=list("abcde"))
+    frame["price"] = random.normal(30_000, 9_000, 300)
+    frame.assign(kind=y).to_csv(tmp_path / "t.csv", index=False)
+    asked = {"data": {"name": str(tmp_path / "t.csv"), "label_column": "kind"}, "embed": {"method": "pca"}}
+    made = run(make(asked))
+    (note,) = (note for note in made.record.notes if "variance" in note)
+    assert note.startswith("the column 'price' has 100.0% of the variance of all 6, which are scaled together")
+    assert made.scores.values["label_accuracy"] < 0.8
+    better = run(make({**asked, "preprocess": "standardize"}))
+    assert not any("variance" in note for note in better.record.notes)
+    assert better.scores.values["label_accuracy"] > 0.95
+    np.testing.assert_allclose(better.features.std(axis=0), 1, rtol=1e-5)  # type: ignore[union-attr]
 
 
 def test_the_default_data_set_without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:

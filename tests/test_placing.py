@@ -17,8 +17,8 @@ from gpu_pipeline.engines import mesh, scikit_learn, silent
 from gpu_pipeline.methods import PCA, TSNE
 from gpu_pipeline.metrics import label_accuracy, vote
 from gpu_pipeline.nearness import map_neighbors, nearest_places
-from gpu_pipeline.placing import Axes, Placed, Preparation, Reference
-from gpu_pipeline.preprocess import limits_of, preprocess
+from gpu_pipeline.placing import Axes, Placed, Reference
+from gpu_pipeline.preprocess import fit, preprocess
 
 SETTINGS = TSNE(perplexity=20)
 
@@ -30,8 +30,8 @@ def part_of(dataset: Dataset, rows: slice) -> tuple[np.ndarray, np.ndarray]:
 
 def build(X: np.ndarray, settings: TSNE = SETTINGS, **changes: Any) -> tuple[Reference, np.ndarray]:
     """The reference of deskewed digits, and their features."""
-    how = Preparation("deskew", X.shape[1], limits_of(X), (28, 28))
-    prepared = preprocess(X, how.how, how.image_shape, how.limits)
+    how = fit(X, "deskew", (28, 28))
+    prepared = preprocess(X, how)
     reduced = scikit_learn.pca(prepared, PCA(n_components=30), 0, silent)
     embedded = mesh.tsne(reduced.array, settings, 0)
     options = {"preparation": how, "reduction": Axes(**reduced.keep), "kept": embedded.keep, **changes}
@@ -195,7 +195,7 @@ def test_a_reference_comes_back_as_it_was(
     for name in ("embedding", "neighbors", "distances", "novelty"):
         assert getattr(again, name).tobytes() == getattr(placed, name).tobytes(), name
     assert again.far == placed.far
-    assert back.preparation == reference.preparation
+    assert vars(back.preparation) == vars(reference.preparation)
     assert back.columns == reference.columns == 784
 
 
@@ -233,13 +233,13 @@ def test_rows_that_cannot_be_placed(made: tuple[Reference, np.ndarray], X: np.nd
 
 
 @pytest.mark.parametrize("method", ["tsne", "pca"])
-@pytest.mark.parametrize("components", [0, 5])
-def test_a_run_keeps_what_places_new_rows(method: str, components: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("components", "how"), [(0, "none"), (5, "none"), (0, "standardize"), (5, "unit")])
+def test_a_run_keeps_what_places_new_rows(method: str, components: int, how: Any, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(150, 8)) + 20 * (np.arange(150) % 3)[:, None]
+    X = rng.normal(size=(150, 8)) + 20 * np.eye(3, 8)[np.arange(150) % 3]
     data = Dataset("clouds", X[:120], None, np.arange(120), 120)
     embed: dict[str, Any] = {"method": method} | ({"perplexity": 10, "iterations": 300} if method == "tsne" else {})
-    result = run(Recipe(embed=embed, reduce={"n_components": components}), data)
+    result = run(Recipe(embed=embed, reduce={"n_components": components}, preprocess=how), data)
     opened = open_run(result.save(tmp_path))
     at = result.transform(X)
     assert at.dtype == np.float32

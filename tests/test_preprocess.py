@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -10,11 +13,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage
-from scipy.spatial.distance import pdist
+from scipy.spatial.distance import cdist, pdist
+from sklearn.preprocessing import StandardScaler
 
 from gpu_pipeline.datasets import dataset, digits
 from gpu_pipeline.errors import InputError
-from gpu_pipeline.preprocess import PREPROCESS, deskew, limits_of, preprocess, scale
+from gpu_pipeline.preprocess import (
+    PREPROCESS,
+    Preparation,
+    deskew,
+    doubts,
+    fit,
+    limits_of,
+    moments_of,
+    outweighed,
+    preprocess,
+    scale,
+    standardize,
+    unit,
+)
 from gpu_pipeline.shearing import shear
 
 
@@ -143,19 +160,112 @@ def test_what_cannot_be_deskewed() -> None:
     with pytest.raises(InputError, match="negative"):
         deskew(-np.ones((2, 9)), (3, 3))
     with pytest.raises(InputError, match="needs images"):
-        preprocess(np.eye(3), "deskew", None)
+        fit(np.eye(3), "deskew")
     with pytest.raises(InputError, match="did you mean 'deskew'"):
-        preprocess(np.eye(3), "deskwe", (1, 3))
+        fit(np.eye(3), "deskwe", (1, 3))
 
 
-@pytest.mark.parametrize("name", PREPROCESS)
-def test_preprocess_scales_first(name: str) -> None:
-    X, _ = digits.rows(np.arange(20))
-    out = preprocess(X, name, (28, 28))
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    {
+        "none": scale,
+        "deskew": lambda X: deskew(scale(X), (28, 28)),
+        "standardize": lambda X: standardize(X, *moments_of(X)),
+        "unit": unit,
+    }.items(),
+)
+def test_fit_and_preprocess(how: str, expected: Callable[[np.ndarray], np.ndarray]) -> None:
+    assert how in PREPROCESS
+    X, _ = digits.rows(np.arange(40))
+    prepared = fit(X[:20], how, (28, 28))
+    out = preprocess(X[:20], prepared)
     assert out.dtype == np.float32
-    assert out.shape == X.shape
-    assert 0 <= out.min() < out.max() <= 1
-    np.testing.assert_array_equal(out, scale(X) if name == "none" else deskew(scale(X), (28, 28)))
+    np.testing.assert_array_equal(out, expected(X[:20]))
+    # Other rows by what these taught, also once it has been on a disk.
+    values, arrays = prepared.parts()
+    again = Preparation.from_parts(json.loads(json.dumps(values)), arrays)
+    assert (again.limits, again.image_shape, again.columns) == (prepared.limits, (28, 28), 784)
+    np.testing.assert_array_equal(preprocess(X, again)[:20], out)
+    np.testing.assert_array_equal(preprocess(X[20:], again), preprocess(X, again)[20:])
+
+
+def test_standardize_by_hand() -> None:
+    # Means 2, 0.1 and 1e9 + 1; deviations sqrt(8 / 3), none (a constant stays at 0) and sqrt(2 / 3).
+    X = np.array([[0, 0.1, 1e9], [2, 0.1, 1e9 + 1], [4, 0.1, 1e9 + 2]])
+    mean, deviation = moments_of(X)
+    np.testing.assert_allclose(deviation, [np.sqrt(8 / 3), 1, np.sqrt(2 / 3)])
+    step = np.sqrt(1.5)
+    np.testing.assert_allclose(standardize(X, mean, deviation), [[-step, 0, -step], [0, 0, 0], [step, 0, step]])
+    # A new row that differs where these did not: by as much as it does.
+    np.testing.assert_allclose(standardize(np.array([[2, 1.1, 1e9 + 1]]), mean, deviation), [[0, 1, 0]])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float16, np.float32, np.float64])
+def test_standardize_is_scikit_learns(dtype: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dataset, "_BLOCK", 300)
+    X = np.random.default_rng(0).integers(0, 200, (500, 7)).astype(dtype)
+    X[:, 3] = 7
+    expected = StandardScaler().fit(X.astype(np.float64))
+    prepared = fit(X, "standardize")
+    np.testing.assert_allclose(preprocess(X, prepared), expected.transform(X.astype(np.float64)), rtol=1e-5, atol=1e-6)
+
+
+def test_a_constant_column_stays_one_whatever_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mean of many 0.1 is not 0.1: what is left must not be blown up to a variance of 1."""
+    monkeypatch.setattr(dataset, "_BLOCK", 5_000)
+    X = np.column_stack([np.full(100_003, 0.1), np.arange(100_003)])
+    assert np.abs(preprocess(X, fit(X, "standardize"))[:, 0]).max() == 0
+
+
+def test_what_cannot_be_standardized() -> None:
+    with pytest.raises(InputError, match="no column varies"):
+        fit(np.tile([1.0, 2.0], (5, 1)), "standardize")
+    with pytest.raises(InputError, match="reach 1e\\+300, whose squares are too large to standardize"):
+        fit(np.array([[-1e300], [0.0]]), "standardize")
+
+
+def test_unit_by_hand() -> None:
+    # 3-4-5, and a row of zeros, which has no direction; then values whose squares are infinite, and 0.
+    np.testing.assert_allclose(unit(np.array([[3, 4], [0, 0], [-8, 6]])), [[0.6, 0.8], [0, 0], [-0.8, 0.6]])
+    np.testing.assert_allclose(unit(np.array([[3e300, 4e300], [3e-300, 4e-300]])), [[0.6, 0.8]] * 2)
+
+
+def test_what_a_reader_of_the_map_should_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dataset, "_BLOCK", 300)
+    X = np.random.default_rng(0).normal(size=(50, 3)) * [1, 1, 100]
+    assert doubts(X, Preparation("unit", 3)) == doubts(X, Preparation("none", 3)) == ()
+    assert "'c'" in doubts(X, Preparation("none", 3, names=("a", "b", "c")))[0]
+    assert doubts(X, fit(X, "standardize", names=("a", "b", "c"))) == ()
+    X[[30, 40]] = 0
+    (sentence,) = doubts(X, Preparation("unit", 3))
+    assert sentence == "2 rows, the first row 30 (counted from 0), are all zeros: there is no direction to compare."
+    (sentence,) = doubts(X[:40], Preparation("unit", 3))
+    assert sentence == "row 30 (counted from 0) is all zeros: there is no direction to compare."
+
+
+def test_neighbours_of_unit_rows_are_those_by_cosine() -> None:
+    random = np.random.default_rng(0)
+    X = random.normal(size=(300, 20)) * random.lognormal(size=(300, 1))
+    by_cosine = np.argsort(cdist(X, X, "cosine"), axis=1)
+    rows = unit(X).astype(np.float64)
+    np.testing.assert_array_equal(np.argsort(cdist(rows, rows), axis=1)[:, :16], by_cosine[:, :16])
+    # Which those of the rows as they are were not.
+    assert (np.argsort(cdist(X, X), axis=1)[:, :16] != by_cosine[:, :16]).mean() > 0.5
+
+
+def test_one_column_or_a_few_that_outweigh_all_others() -> None:
+    random = np.random.default_rng(0)
+    X, names = random.normal(size=(25_000, 12)), (*tuple("abcdefghijk"), "l{}")
+    assert outweighed(X, names) is None
+    X[:, 2] = np.arange(25_000)
+    assert str(outweighed(X, names)).startswith("the column 'c' has 100.0% of the variance of all 12, which are scaled")
+    X[:, 11] = 2 * X[::-1, 2]  # four fifths, and one fifth
+    assert str(outweighed(X, names)).startswith("the columns 'l{}' and 'c' have 100.0% of the variance of all 12")
+    X[:, 2:6] = X[:, [2]]  # four alike, which are a third of all
+    X[:, 11] = 0
+    assert outweighed(X, names) is None
+    assert "'c'" in str(outweighed(random.normal(size=(50, 4)) * [1e200, 0, 1e300, 0], names[:4]))
+    assert outweighed(X[:, 2:4], names[2:4]) is None
 
 
 def test_limits_of_other_rows() -> None:
@@ -165,17 +275,20 @@ def test_limits_of_other_rows() -> None:
     # Bytes are not divided by 255 where the limits are others.
     np.testing.assert_allclose(scale(np.array([[0, 4]], dtype=np.uint8), (0, 8)), [[0, 0.5]])
     np.testing.assert_allclose(scale(np.array([[0.0, 51.0]]), (0, 255)), [[0, 0.2]])
-    np.testing.assert_allclose(preprocess(np.array([[4.0]]), "none", None, (0, 8)), [[0.5]])
+    np.testing.assert_allclose(preprocess(np.array([[4.0]]), Preparation("none", 1, (0, 8))), [[0.5]])
 
 
-def test_a_row_is_prepared_alone() -> None:
+@pytest.mark.parametrize("how", PREPROCESS)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_row_is_prepared_alone(how: str, order: Literal["C", "F"]) -> None:
     """So that rows placed in parts are prepared to the same bytes as all at once."""
     X = np.random.default_rng(0).integers(0, 256, (700, 784), dtype=np.uint8)
     X[3] = 0
     X[4] = 255
-    whole = preprocess(X, "deskew", (28, 28))
+    prepared = fit(X, how, (28, 28))
+    whole = preprocess(np.asarray(X, order=order), prepared)
     for rows in (slice(0, 1), slice(3, 5), slice(5, 604), slice(699, 700)):
-        assert preprocess(X[rows], "deskew", (28, 28)).tobytes() == whole[rows].tobytes()
+        assert preprocess(X[rows], prepared).tobytes() == whole[rows].tobytes()
 
 
 def test_shear_by_hand() -> None:

@@ -62,7 +62,7 @@ def recipes(draw: st.DrawFn) -> Recipe:
     }
     return Recipe(
         data=draw(data),
-        preprocess=draw(st.sampled_from(["auto", "none", "deskew"])),
+        preprocess=draw(st.sampled_from(["auto", "none", "deskew", "standardize", "unit"])),
         reduce=PCA(n_components=draw(st.integers(0, 10_000))),
         embed=embed,
         cluster=draw(kmeans),
@@ -160,7 +160,7 @@ def test_the_judge_has_the_recipes_perplexity_or_the_default() -> None:
         ({"embed": {"method": "pca", "n_components": 3}}, r"^embed.n_components is 3, but a map has 2: "),
         ({"embed": []}, r"^embed is \[\]: "),
         ({"embed": {"method": ["tsne"]}}, r"^unknown method "),
-        ({"preprocess": "deskw"}, r"^preprocess is 'deskw': .*'auto', 'none' or 'deskew'\.$"),
+        ({"preprocess": "deskw"}, r"^preprocess is 'deskw': .*'auto', 'none', 'deskew', 'standardize' or 'unit'\.$"),
         ({"cluster_on": "mpa"}, r"^cluster_on is 'mpa': .*'map' or 'features'\.$"),
         ({"cluster": {"n_clusters": 0}}, r"^cluster.n_clusters is 0: "),
         ({"data": {"sample": 0}}, r"^data.sample is 0: "),

@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from gpu_pipeline import InputError
 from gpu_pipeline.datasets import digits, load
 from gpu_pipeline.datasets.making import make_digits
-from gpu_pipeline.preprocess import limits_of, preprocess
+from gpu_pipeline.preprocess import Preparation, fit, limits_of, preprocess
 from gpu_pipeline.recipe import Data
 from gpu_pipeline.scale import kept, kmeans, memory, picture, source, statistics
 from gpu_pipeline.scale.cluster import Where
@@ -111,19 +111,19 @@ def test_what_cannot_be_read_says_so(tmp_path: Path) -> None:
 
 
 def surveyed(
-    found: source.Source, folder: Path, how: str, limits: tuple[float, float] | None, components: int | None
+    found: source.Source, folder: Path, prepared: Preparation, components: int | None, known: bool = True
 ) -> tuple[statistics.Surveyed, dict[str, np.ndarray]]:
     rows = np.array([0, 5, 40, found.total - 1])
     np.save(folder / "rows.npy", rows)
-    asked = statistics.Survey(found, str(folder / "survey"), how, limits, components is not None)
+    asked = statistics.Survey(found, str(folder / "survey"), prepared, known, moments=True)
     parts = [statistics.survey(asked, str(folder / "rows.npy"), each) for each in found.partitions]
     return statistics.conclude(asked, parts, components)
 
 
 def test_one_pass_finds_what_pca_of_all_rows_finds(few: Path, tmp_path: Path) -> None:
-    made, landmarks = surveyed(opened(few), tmp_path, "deskew", (0.0, 255.0), 10)
     X, y = digits.rows(np.arange(2500))
-    prepared = preprocess(X, "deskew", (28, 28)).astype(np.float64)
+    made, landmarks = surveyed(opened(few), tmp_path, fit(X, "deskew", (28, 28)), 10)
+    prepared = preprocess(X, fit(X, "deskew", (28, 28))).astype(np.float64)
     model = PCA(10, svd_solver="full").fit(prepared)
     assert made.reduction is not None
     np.testing.assert_allclose(made.reduction.mean, prepared.mean(axis=0), atol=1e-7)
@@ -139,7 +139,7 @@ def test_one_pass_finds_what_pca_of_all_rows_finds(few: Path, tmp_path: Path) ->
 
 def test_principal_axes_do_not_depend_on_the_threads_of_blas() -> None:
     X = digits.rows(np.arange(1000))[0] / 255
-    moments = statistics.Moments(len(X), X.mean(axis=0), np.cov(X.T) * (len(X) - 1))
+    moments = statistics.Moments(len(X), X.mean(axis=0), np.cov(X.T) * (len(X) - 1), X.min(axis=0), X.max(axis=0))
     made = []
     for threads in (1, 2, 3):
         with threadpool_limits(threads, "blas"):
@@ -153,8 +153,8 @@ def test_numbers_of_any_range_are_scaled_after_the_pass(tmp_path: Path, monkeypa
     monkeypatch.setattr(source, "ROWS", 30)
     X = np.random.default_rng(0).normal(1e6, 3, size=(100, 4))  # a mean that squares would drown in
     np.save(tmp_path / "x.npy", X)
-    made, _ = surveyed(opened(tmp_path / "x.npy"), tmp_path, "none", None, 2)
-    assert made.limits == limits_of(X)
+    made, _ = surveyed(opened(tmp_path / "x.npy"), tmp_path, Preparation("none", 4), 2, known=False)
+    assert made.prepared.limits == limits_of(X)
     scaled = (X - X.min()) / (X.max() - X.min())
     assert made.reduction is not None
     np.testing.assert_allclose(made.reduction.mean, scaled.mean(axis=0), rtol=1e-6)
@@ -164,15 +164,37 @@ def test_numbers_of_any_range_are_scaled_after_the_pass(tmp_path: Path, monkeypa
     statistics.store(tmp_path, made, {"X": X[:2]})
     again = statistics.load(tmp_path)
     assert again is not None
-    assert (again.limits, again.digests, again.share) == (made.limits, made.digests, made.share)
+    assert (vars(again.prepared), again.digests, again.share) == (vars(made.prepared), made.digests, made.share)
     assert again.reduction is not None
     np.testing.assert_array_equal(again.reduction.axes, made.reduction.axes)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.uint8])
+def test_rows_are_standardized_by_what_all_of_them_have(
+    dtype: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "ROWS", 30)
+    X = np.random.default_rng(0).normal(100, [3, 20, 0.1, 5], size=(100, 4)).astype(dtype)
+    X[:, 2] = 0.1  # a constant, which a sum would make one of nearly 0.1
+    np.save(tmp_path / "x.npy", X)
+    made, _ = surveyed(opened(tmp_path / "x.npy"), tmp_path, Preparation("standardize", 4), 2, known=False)
+    expected = fit(X, "standardize")
+    for name in ("mean", "deviation"):
+        np.testing.assert_allclose(getattr(made.prepared, name), getattr(expected, name), rtol=1e-12)
+    prepared = preprocess(X, expected).astype(np.float64)
+    assert made.reduction is not None
+    np.testing.assert_allclose(made.reduction.mean, prepared.mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(made.reduction.axes, PCA(2, svd_solver="full").fit(prepared).components_.T, atol=1e-5)
+    statistics.store(tmp_path, made, {"X": X[:2]})
+    again = statistics.load(tmp_path)
+    assert again is not None
+    assert preprocess(X, again.prepared).tobytes() == preprocess(X, made.prepared).tobytes()
 
 
 def test_rows_that_do_not_differ(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.full((50, 4), 2.0))
     with pytest.raises(InputError, match="no value of x differs"):
-        surveyed(opened(tmp_path / "x.npy"), tmp_path, "none", None, 2)
+        surveyed(opened(tmp_path / "x.npy"), tmp_path, Preparation("none", 2), 2, known=False)
 
 
 def test_what_is_kept_is_whole_or_not_there(tmp_path: Path) -> None:

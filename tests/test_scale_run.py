@@ -23,14 +23,14 @@ from numpy.testing import assert_array_equal
 from PIL import Image
 from pyarrow import parquet
 
-from gpu_pipeline import InputError, Run, load, open_run, report, scoring, store
+from gpu_pipeline import InputError, Run, load, open_run, pipeline, report, scoring, store
 from gpu_pipeline.cli.making import _bytes
 from gpu_pipeline.dashboard import search
 from gpu_pipeline.dashboard.side.point_card import point
 from gpu_pipeline.dashboard.stored import open_stored, rows_of
 from gpu_pipeline.datasets.making import make_digits
 from gpu_pipeline.recipe import Data, make
-from gpu_pipeline.scale import memory, picture
+from gpu_pipeline.scale import memory, picture, source
 from gpu_pipeline.scale.cluster import Where
 from gpu_pipeline.scale.run import run
 from gpu_pipeline.scale.source import open_source
@@ -250,6 +250,23 @@ def test_columns_go_with_the_points(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert opened.layer("day").key.time
     assert opened.layer("spent").key.kind == "quantity"
     assert np.flatnonzero(search.found(opened.points, "another name")).tolist() == [7]
+
+
+@pytest.mark.parametrize(("how", "dtype"), [("standardize", "float32"), ("unit", "uint8")])
+def test_landmarks_and_others_are_prepared_alike(
+    how: Any, dtype: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Placed rows have the place that a run in memory gives them."""
+    monkeypatch.setattr(source, "ROWS", 250)
+    X = (np.random.default_rng(0).normal(size=(900, 6)) * [1, 2, 5, 10, 20, 50] + 100).astype(dtype)
+    np.save(tmp_path / "x.npy", X)
+    asked = {"preprocess": how, "embed": {"method": "pca"}, "reduce": {"n_components": 0}}
+    by_dask = open_run(
+        run(make({**asked, "data": {"name": str(tmp_path / "x.npy"), "landmarks": 900}}), Where(4 * 10**9, 1), tmp_path)
+    )
+    assert by_dask.record.preprocess == how
+    in_memory = pipeline.run(make({**asked, "data": {"name": str(tmp_path / "x.npy")}}))
+    np.testing.assert_allclose(by_dask.embedding, in_memory.embedding, atol=1e-4)
 
 
 def test_labels_that_no_row_has(tmp_path: Path) -> None:

@@ -37,7 +37,13 @@ def run(
         str | None, typer.Option(help="Columns of a file that go with the points and are no features, by commas.")
     ] = None,
     image_shape: Annotated[str | None, typer.Option(help="Height x width if rows are images, like 28x28.")] = None,
-    preprocess: Annotated[str | None, typer.Option(help="auto, none or deskew.")] = None,
+    preprocess: Annotated[
+        str | None,
+        typer.Option(
+            help="auto, none, deskew (images), standardize (columns to mean 0, variance 1) or unit (rows to length 1: "
+            "cosine)."
+        ),
+    ] = None,
     pca: Annotated[int | None, typer.Option(help="Components to reduce to; 0 keeps all columns.")] = None,
     method: Annotated[str | None, typer.Option(help="tsne, umap or pca.")] = None,
     engine: Annotated[

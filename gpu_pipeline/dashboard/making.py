@@ -19,6 +19,7 @@ FORM = {
     "label_column": "",
     "keep": "",
     "sample": "5000",
+    "preprocess": "auto",
     "method": "tsne",
     "engine": "auto",
     "perplexity": "30",
@@ -28,6 +29,15 @@ FORM = {
     "clusters": "10",
     "seed": "0",
 }
+
+_WAYS = (
+    ("auto", "as the data set recommends"),
+    ("none", "all values alike to [0, 1]"),
+    ("standardize", "columns standardized"),
+    ("unit", "rows to length 1 (cosine)"),
+    ("deskew", "images set upright"),
+)
+"""Ways to prepare rows, and what to call them."""
 
 
 def form(files: Sequence[str] = (), chosen: str = "auto", turn: int = 0) -> str:
@@ -48,6 +58,7 @@ def form(files: Sequence[str] = (), chosen: str = "auto", turn: int = 0) -> str:
         data=[(name, name) for name in ("auto", *DATASETS)] + [(f"{MARK}{name}", name) for name in files],
         uploads=bool(files),
         turn=turn,
+        ways=_WAYS,
         methods=tuple(METHODS.items()),
         engines=("auto", *NAMES),
     )
@@ -86,6 +97,7 @@ def recipe_of(values: Mapping[str, Any], store: Path = Path()) -> Recipe:
     return make(
         {
             "data": data,
+            "preprocess": text["preprocess"],
             "embed": embed,
             "engine": text["engine"],
             "cluster": {"n_clusters": _whole(text, "clusters")},

@@ -33,10 +33,7 @@ DATASETS: dict[str, Callable[[Pick, str | Path | None], Dataset]] = {
 
 
 _LOOKED_AT = 10_000
-"""Rows in which a column is sought that outweighs all others, and labels that nearly all differ."""
-
-_OUTWEIGHS = 0.9
-"""Share of the variance above which it does."""
+"""Labels that are looked at, to see whether nearly all differ."""
 
 _DIFFER = 0.9
 """Share of different ones above which labels do, of at least 20."""
@@ -112,7 +109,7 @@ def load(
     if image_shape is not None:
         dataset = replace(dataset, image_shape=image_shape)
     check(dataset, varies=varies)
-    doubts = (*_outweighs(dataset), *_differ(dataset)) if varies else ()
+    doubts = _differ(dataset) if varies else ()
     return replace(dataset, notes=(*notes, *dataset.notes, *dataset.unlabelled(), *doubts))
 
 
@@ -121,26 +118,6 @@ def is_table(name: str) -> bool:
     if name in ("auto", *DATASETS):
         return False
     return name.lower().endswith(tuple(tables.TABLES)) or Path(name).expanduser().is_dir()
-
-
-def _outweighs(dataset: Dataset) -> tuple[str, ...]:
-    """What to say where one column of a table is nearly all that distances are made of, such as an id."""
-    if dataset.columns is None or len(dataset.columns) < 3:
-        return ()
-    step = -(-len(dataset.X) // _LOOKED_AT)
-    # Scaled first, for squares of large values may be infinite.
-    some = dataset.X[::step].astype(np.float64)
-    some = some / max(float(np.abs(some).max()), np.finfo(float).tiny)
-    variance = some.var(axis=0)
-    most = int(np.argmax(variance))
-    share = variance[most] / max(float(variance.sum()), np.finfo(float).tiny)
-    if share <= _OUTWEIGHS:
-        return ()
-    return (
-        f"{dataset.name}: the column {dataset.columns[most]!r} has {share:.1%} of the variance of all "
-        f"{len(dataset.columns)}, which are scaled together, so that the map shows little else: keep it with the "
-        "points if it is no feature, or bring all to one scale.",
-    )
 
 
 def _differ(dataset: Dataset) -> tuple[str, ...]:

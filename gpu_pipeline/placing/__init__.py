@@ -7,7 +7,7 @@ See docs/placing.md.
 
 from __future__ import annotations
 
-from .parts import Axes, Placed, Preparation
+from .parts import Axes, Placed
 from .reference import Reference, features_of
 
-__all__ = ["Axes", "Placed", "Preparation", "Reference", "features_of"]
+__all__ = ["Axes", "Placed", "Reference", "features_of"]

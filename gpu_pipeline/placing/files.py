@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
-from .parts import Axes, Preparation
+from ..preprocess import Preparation
+from .parts import Axes
 
 if TYPE_CHECKING:
     from .reference import Reference
@@ -33,10 +33,14 @@ def write(reference: Reference, folder: Path, rows: bool) -> None:
             arrays |= {f"{name}-mean": axes.mean, f"{name}-axes": axes.axes}
     if reference.offset is not None:
         arrays["offset"] = reference.offset
+    preparation = None
+    if reference.preparation is not None:
+        preparation, columns = reference.preparation.parts()
+        arrays |= columns
     values: dict[str, Any] = {
         "schema": SCHEMA,
         **{name: getattr(reference, name) for name in ("method", "perplexity", "exaggeration", "far")},
-        "preparation": reference.preparation and dataclasses.asdict(reference.preparation),
+        "preparation": preparation,
         "field": None,
     }
     field, widths = reference.field, reference.widths
@@ -83,7 +87,7 @@ def _read(folder: Path, features: np.ndarray | None, embedding: np.ndarray | Non
         if f"{prefix}-mean" in arrays:
             attributes[name] = Axes(arrays[f"{prefix}-mean"], arrays[f"{prefix}-axes"])
     if values["preparation"] is not None:
-        attributes["preparation"] = Preparation(**_tuples(values["preparation"]))
+        attributes["preparation"] = Preparation.from_parts(values["preparation"], arrays)
     if values["field"] is not None:
         attributes["field"] = place.Field(arrays["potential"], **_tuples(values["field"]))
         attributes["widths"] = Widths(arrays["beta"], arrays["level"])

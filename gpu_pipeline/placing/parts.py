@@ -18,31 +18,6 @@ class Axes:
 
 
 @dataclass(frozen=True)
-class Preparation:
-    """How raw rows were prepared.
-
-    Attributes
-    ----------
-    how
-        A name in `preprocess.PREPROCESS`.
-    columns
-        Columns of a raw row.
-    limits
-        What became 0 and 1.
-    image_shape
-        Height and width, if rows are images.
-    names
-        Names of the columns, if the rows were of a table.
-    """
-
-    how: str
-    columns: int
-    limits: tuple[float, float]
-    image_shape: tuple[int, int] | None = None
-    names: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True)
 class Placed:
     """New rows on the map.
 

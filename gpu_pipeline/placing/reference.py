@@ -12,10 +12,10 @@ import numpy as np
 from .. import arguments, engines, methods
 from ..errors import InputError
 from ..nearness import slices
-from ..preprocess import preprocess
+from ..preprocess import Preparation, preprocess
 from ..processors import in_threads
 from . import files, surroundings
-from .parts import Axes, Placed, Preparation, less
+from .parts import Axes, Placed, less
 
 if TYPE_CHECKING:
     from ..engines.mesh.affinities import Widths
@@ -141,7 +141,7 @@ class Reference:
         return self.index.X.shape[1] if self.reduction is None else len(self.reduction.mean)
 
     def features_of(self, X: np.ndarray, threads: int | None = None) -> np.ndarray:
-        """Features of raw rows, (m, d) float32: prepared with the reference's own limits, and reduced.
+        """Features of raw rows, (m, d) float32: prepared as the reference's were, and reduced.
 
         Raises
         ------
@@ -250,7 +250,7 @@ def features_of(
     def fill(part: slice) -> None:
         rows = X[part]
         if preparation is not None:
-            rows = preprocess(rows, preparation.how, preparation.image_shape, preparation.limits)
+            rows = preprocess(rows, preparation)
         if reduction is not None:
             rows = project(rows, reduction.mean, reduction.axes, 1)
         features[part] = rows

@@ -15,7 +15,7 @@ from ..datasets.dataset import pick_rows
 from ..datasets.labels import lack
 from ..errors import InputError
 from ..methods import UMAP
-from ..placing import Preparation
+from ..preprocess import Preparation
 from ..recipe import Recipe
 from ..record import Run
 from ..steps import Observer
@@ -28,7 +28,7 @@ from .source import BLOCK, ROWS, Source, open_source
 from .watch import Watch
 from .workers import Team
 
-FORM = 2
+FORM = 3
 """Version of what is kept while a run is not finished."""
 
 
@@ -177,16 +177,19 @@ class _Work:
         landmarks = self.folder / "rows.npy"
         rows = pick_rows(source.total, self.landmarks, self.recipe.seed)
         keep(self.folder, "rows", {".npy": lambda draft: save_array(draft, rows)}, {})
-        bytes_ = np.dtype(source.dtype) == np.uint8
-        first = not bytes_ and self.how == "deskew"  # images of numbers without a known range
+        bytes_ = self.how in ("none", "deskew") and np.dtype(source.dtype) == np.uint8
+        first = self.how == "deskew" and not bytes_  # images of numbers without a known range
         with watch.step("survey", len(partitions), 2 if first else 1) as done:
             limits: tuple[float, float] | None = (0.0, 255.0) if bytes_ else None
             if first:
                 found = workers.each("limits", statistics.find_limits, partitions, source, done=done)
                 limits = min(low for low, _ in found), max(high for _, high in found)
+            prepared = Preparation(self.how, source.columns, limits, source.image_shape, source.names)
+            known = limits is not None or self.how == "unit"
             reduced = self.components < source.columns
+            moments = reduced or self.how == "standardize"
             parts_folder = self.folder / "survey"
-            asked = statistics.Survey(source, str(parts_folder), self.how, limits, reduced)
+            asked = statistics.Survey(source, str(parts_folder), prepared, known, moments)
             parts = workers.each("survey", statistics.survey, partitions, asked, str(landmarks), done=done)
             made, chosen = statistics.conclude(asked, parts, self.components if reduced else None)
             statistics.store(self.folder, made, chosen)
@@ -213,9 +216,10 @@ class _Work:
                 source=Path(source.path).name,
                 columns=source.names,
             )
-            prepared = Preparation(self.how, source.columns, surveyed.limits, source.image_shape, source.names)
             with watch.step("embed"):
-                made = pipeline.run_reduced(recipe, dataset, prepared, surveyed.reduction, observer=self.observer)
+                made = pipeline.run_reduced(
+                    recipe, dataset, surveyed.prepared, surveyed.reduction, observer=self.observer
+                )
                 store.save(made, home)
         return store.open_run(store.list_runs(home)[0])
 

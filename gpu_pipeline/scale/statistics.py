@@ -8,7 +8,7 @@ the sums are the same to the last bit whoever made the parts.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,14 @@ import numpy as np
 from ..datasets.labels import labelled, without
 from ..errors import InputError
 from ..placing import Axes
-from ..preprocess import preprocess
+from ..preprocess import Preparation, checked_moments, preprocess
 from .kept import keep, kept
 from .source import BLOCK, Partition, Source
 
 Limits = tuple[float, float]
+
+_SUMS = ("mean", "scatter", "least", "greatest")
+"""What of a partition's moments is kept as arrays."""
 
 
 @dataclass(frozen=True)
@@ -34,28 +37,31 @@ class Survey:
         The rows.
     folder
         Where parts go.
-    how
-        The preprocessing.
-    limits
-        What it makes 0 and 1; None if the rows are taken as they are stored, and moments converted afterwards.
+    prepared
+        How rows are prepared, as far as it is known.
+    known
+        Whether it is: otherwise moments are taken of the rows as they are stored, and converted once all are read.
     moments
         Whether means and scatter are needed.
     """
 
     source: Source
     folder: str
-    how: str
-    limits: Limits | None
+    prepared: Preparation
+    known: bool
     moments: bool
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Rows, their mean (d,) and their scatter about it (d, d): the sum of outer products, float64."""
+    """Rows, their mean (d,) and their scatter about it (d, d): the sum of outer products; and each column's least and
+    greatest value, (d,). All float64."""
 
     count: int
     mean: np.ndarray
     scatter: np.ndarray
+    least: np.ndarray
+    greatest: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -64,8 +70,8 @@ class Surveyed:
 
     Attributes
     ----------
-    limits
-        Least and greatest value, 0 and 255 for bytes.
+    prepared
+        How rows are prepared.
     digests
         SHA-256 of each partition's content.
     classes, counts
@@ -77,7 +83,7 @@ class Surveyed:
         are kept.
     """
 
-    limits: Limits
+    prepared: Preparation
     digests: tuple[str, ...]
     classes: np.ndarray | None
     counts: np.ndarray | None
@@ -116,7 +122,7 @@ def survey(asked: Survey, landmarks: str, partition: Partition) -> dict[str, Any
         arrays |= {"y": np.ma.getdata(y)[chosen], "labelled": labelled(y)[chosen]}
     if asked.moments:
         total = _moments(asked, X)
-        arrays |= {"mean": total.mean, "scatter": total.scatter}
+        arrays |= {name: getattr(total, name) for name in _SUMS}
     labels, counts = None, None
     if y is not None:
         there = np.ma.getdata(y)[labelled(y)]
@@ -151,7 +157,6 @@ def conclude(
     low, high = min(part["low"] for part in parts), max(part["high"] for part in parts)
     if not low < high:
         raise InputError(f"no value of {asked.source.name} differs from any other: give rows that differ.")
-    limits = (0.0, 255.0) if np.dtype(asked.source.dtype) == np.uint8 else (low, high)
     moments: Moments | None = None
     landmarks: dict[str, list[np.ndarray]] = {}
     for partition, part in zip(asked.source.partitions, parts, strict=True):
@@ -159,11 +164,12 @@ def conclude(
             for name in {"X", "y", "labelled"} & set(arrays.files):
                 landmarks.setdefault(name, []).append(arrays[name])
             if asked.moments:
-                own = Moments(part["rows"], arrays["mean"], arrays["scatter"])
+                own = Moments(part["rows"], **{name: arrays[name] for name in _SUMS})
                 moments = own if moments is None else together(moments, own)
+    prepared = asked.prepared if asked.known else _completed(asked, parts, moments)
     reduction, share = None, None
     if moments is not None and components is not None:
-        moments = _scaled(moments, limits) if asked.limits is None else moments
+        moments = moments if asked.known else _converted(moments, prepared)
         if not np.isfinite(moments.scatter).all():
             raise InputError(f"values of {asked.source.name} are too large for their squares: give smaller ones.")
         axes, share = principal_axes(moments, components)
@@ -171,7 +177,7 @@ def conclude(
     digests = tuple(part["digest"] for part in parts)
     classes, counts = _classes(asked.source.name, parts)
     unlabelled = 0 if counts is None else sum(part["rows"] for part in parts) - int(counts.sum())
-    found = Surveyed(limits, digests, classes, counts, unlabelled, reduction, share)
+    found = Surveyed(prepared, digests, classes, counts, unlabelled, reduction, share)
     return found, {name: np.concatenate(arrays) for name, arrays in landmarks.items()}
 
 
@@ -179,9 +185,12 @@ def store(folder: Path, found: Surveyed, landmarks: dict[str, np.ndarray]) -> No
     """Keep what was found, and the landmarks, for the same run started again."""
     keep(folder, "landmark-rows", {".npz": lambda draft: save_arrays(draft, landmarks)}, {})
     arrays = {name: getattr(found, name) for name in ("classes", "counts") if getattr(found, name) is not None}
+    values, columns = found.prepared.parts()
+    arrays |= columns
     if found.reduction is not None:
         arrays |= {"mean": found.reduction.mean, "axes": found.reduction.axes}
-    remember = {name: getattr(found, name) for name in ("limits", "digests", "unlabelled", "share")}
+    remember = {name: getattr(found, name) for name in ("digests", "unlabelled", "share")}
+    remember["prepared"] = values
     keep(folder, "surveyed", {".npz": lambda draft: save_arrays(draft, arrays)}, remember)
 
 
@@ -192,10 +201,10 @@ def load(folder: Path) -> Surveyed | None:
         return None
     with np.load(folder / "surveyed.npz", allow_pickle=False) as arrays:
         reduction = Axes(arrays["mean"], arrays["axes"]) if "axes" in arrays else None
-        low, high = remembered["limits"]
+        prepared = Preparation.from_parts(remembered["prepared"], dict(arrays))
         classes, counts = (arrays.get(name) for name in ("classes", "counts"))
     digests, unlabelled, share = tuple(remembered["digests"]), remembered["unlabelled"], remembered["share"]
-    return Surveyed((low, high), digests, classes, counts, unlabelled, reduction, share)
+    return Surveyed(prepared, digests, classes, counts, unlabelled, reduction, share)
 
 
 def known_digests(folder: Path, source: Source) -> dict[int, str]:
@@ -246,29 +255,47 @@ def together(one: Moments, other: Moments) -> Moments:
     away = other.mean - one.mean
     scatter = one.scatter + other.scatter
     scatter += np.outer(away, away) * (one.count * other.count / count)
-    return Moments(count, one.mean + away * (other.count / count), scatter)
+    ends = np.minimum(one.least, other.least), np.maximum(one.greatest, other.greatest)
+    return Moments(count, one.mean + away * (other.count / count), scatter, *ends)
 
 
 def _moments(asked: Survey, X: np.ndarray) -> Moments:
     total: Moments | None = None
     for start in range(0, len(X), BLOCK):
         block = X[start : start + BLOCK]
-        if asked.limits is not None:
-            block = preprocess(block, asked.how, asked.source.image_shape, asked.limits)
+        if asked.known:
+            block = preprocess(block, asked.prepared)
         values = block.astype(np.float64)
-        mean = values.mean(axis=0)
+        mean, least, greatest = values.mean(axis=0), values.min(axis=0), values.max(axis=0)
         values -= mean
         with np.errstate(over="ignore", invalid="ignore"):  # said once all are gathered
-            own = Moments(len(values), mean, values.T @ values)
+            own = Moments(len(values), mean, values.T @ values, least, greatest)
         total = own if total is None else together(total, own)
     assert total is not None
     return total
 
 
-def _scaled(moments: Moments, limits: Limits) -> Moments:
-    """The moments of rows that are scaled from `limits` to [0, 1]."""
-    low, high = limits
-    return Moments(moments.count, (moments.mean - low) / (high - low), moments.scatter / (high - low) ** 2)
+def _completed(asked: Survey, parts: list[dict[str, Any]], moments: Moments | None) -> Preparation:
+    """How rows are prepared, with what is known once all are read: their limits, or mean and deviation of columns."""
+    if asked.prepared.how != "standardize":
+        limits = min(part["low"] for part in parts), max(part["high"] for part in parts)
+        return replace(asked.prepared, limits=limits)
+    assert moments is not None
+    deviation = np.sqrt(np.diagonal(moments.scatter) / moments.count)
+    mean, deviation = checked_moments(moments.mean, deviation, moments.least, moments.greatest)
+    return replace(asked.prepared, mean=mean, deviation=deviation)
+
+
+def _converted(moments: Moments, prepared: Preparation) -> Moments:
+    """The moments of prepared rows from those of rows as they are stored."""
+    if prepared.mean is not None and prepared.deviation is not None:
+        offset, span = prepared.mean, prepared.deviation
+    else:
+        assert prepared.limits is not None
+        low, high = prepared.limits
+        offset, span = np.array([low]), np.array([high - low])
+    mean, least, greatest = ((each - offset) / span for each in (moments.mean, moments.least, moments.greatest))
+    return Moments(moments.count, mean, moments.scatter / np.outer(span, span), least, greatest)
 
 
 def _classes(name: str, parts: list[dict[str, Any]]) -> tuple[np.ndarray | None, np.ndarray | None]:
