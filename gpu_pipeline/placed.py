@@ -2,8 +2,8 @@
 
 runs/<run>/placed/<data>-<hash>/
     record.json      what was placed and how, for how long, how many rows are far from the reference
-    points.parquet   row, x, y, label and vote (with labels), cluster, nearest, nearest_row, distance, novelty, and what
-                     was kept
+    points.parquet   row, x, y, label and vote (with labels), cluster, nearest, nearest_row, distance, novelty, far, and
+                     what was kept
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import tables
 from .datasets import Dataset, checked
 from .datasets.kept import check_names
 from .datasets.labels import as_column, from_column, labelled
@@ -62,7 +63,7 @@ class PlacedSet:
         run has: the label of most of the 10 nearest reference points on the map that have one), `cluster` (that of the
         nearest centre, where the run clustered), `nearest` (position of the nearest reference row in the run's points,
         or in those of its landmarks), `nearest_row` (its index in the run's data set), `distance` to it in the
-        features, `novelty` (see `placing.Placed`), and the data set's kept columns.
+        features, `novelty` and whether it is `far` (see `placing.Placed`), and the data set's kept columns.
     path
         Folder where it is stored, or None.
     """
@@ -72,10 +73,21 @@ class PlacedSet:
     path: Path | None = None
 
 
-def place(run: Run, dataset: Dataset, *, threads: int | None = None) -> PlacedSet:
+def place(run: Run, dataset: Dataset, *, asked: dict[str, Any] | None = None, threads: int | None = None) -> PlacedSet:
     """Place the rows of a data set on the map of a run.
 
     Where the columns of both have names, those of the run are taken, in its order.
+
+    Parameters
+    ----------
+    run
+        The run.
+    dataset
+        The rows.
+    asked
+        What `datasets.load` was asked for to get them, kept in the record to find their images by.
+    threads
+        Threads to use; default as many as there are processors.
 
     Raises
     ------
@@ -94,9 +106,9 @@ def place(run: Run, dataset: Dataset, *, threads: int | None = None) -> PlacedSe
         features = reference.features_of(dataset.X, threads)
     with watch.measure("place"):
         placed = reference.place_features(features, threads)
-    far = int((placed.novelty > placed.far).sum())
     spent = watch.seconds["prepare"] + watch.seconds["place"]
     points = _points(_embedded(run), dataset, features, placed)
+    far = int(points["far"].sum())
     record = {
         "schema": SCHEMA,
         "run": run.path.name if run.path is not None else None,
@@ -108,6 +120,7 @@ def place(run: Run, dataset: Dataset, *, threads: int | None = None) -> PlacedSe
             "total": dataset.total,
             "columns": dataset.X.shape[1],
             "digest": dataset.digest(),
+            "asked": asked,
         },
         "seconds": watch.seconds,
         "rows_per_second": len(dataset.X) / spent if spent > 0 else None,
@@ -153,9 +166,7 @@ def write_table(placed: PlacedSet, path: Path) -> Path:
         If the name ends in neither, or the file cannot be written.
     """
     check_table(path)
-    if path.suffix.lower() == ".csv":
-        return replace_file(path, lambda beside: placed.points.to_csv(beside, index=False))
-    return replace_file(path, lambda beside: placed.points.to_parquet(beside, index=False))
+    return replace_file(path, lambda beside: tables.write_table(placed.points, beside, path.suffix.lower()[1:]))
 
 
 def check_table(path: Path) -> None:
@@ -166,7 +177,7 @@ def check_table(path: Path) -> None:
     InputError
         If the name ends in neither .csv nor .parquet, or there is no such folder.
     """
-    if path.suffix.lower() not in (".csv", ".parquet"):
+    if path.suffix.lower()[1:] not in tables.KINDS:
         raise InputError(f"{path} is neither CSV nor Parquet by its name: end it in .csv or .parquet.")
     if not path.parent.is_dir():
         raise InputError(f"there is no folder {path.parent}: give the path of a file in one that is there.")
@@ -244,6 +255,7 @@ def _points(run: Run, dataset: Dataset, features: np.ndarray, placed: Placed) ->
         "nearest_row": run.points["row"].to_numpy()[nearest],
         "distance": placed.distances[:, 0],
         "novelty": placed.novelty,
+        "far": placed.novelty > placed.far,
     }
     if dataset.kept is not None:
         columns |= {str(name): values for name, values in dataset.kept.items()}

@@ -22,6 +22,7 @@ import pandas as pd
 import pytest
 from conftest import Call, Ended
 
+from gpu_pipeline import Dataset, Recipe, run
 from gpu_pipeline.recipe import STEPS
 from gpu_pipeline.store import list_runs, open_run
 
@@ -185,6 +186,21 @@ def test_draw_in_a_mode_and_by_rank(store: Path, call: Call) -> None:
     assert "'label' holds none: leave the scale out" in refused.err
 
 
+def test_a_picture_by_any_column_has_a_file_of_its_own(tmp_path: Path, call: Call) -> None:
+    random = np.random.default_rng(0)
+    names = ["map", "u/v", "..", "ß é", "x" * 300]
+    kept = pd.DataFrame(random.normal(size=(60, 5)), columns=names)
+    where = run(Recipe(embed={"method": "pca"}), Dataset("a", random.normal(size=(60, 4)), kept=kept)).save(tmp_path)
+    own = (where / "map.png").read_bytes()
+    written = []
+    for name in names:
+        drawn = call("draw", where.name, "--out", tmp_path, "--colour", name)
+        assert (drawn.code, drawn.err) == (0, "")
+        written.append(Path(drawn.out.strip()).relative_to(where).as_posix())
+    assert written == ["colour-map.png", "u-v.png", "colour-...png", "ß-é.png", f"{'x' * 80}.png"]
+    assert (where / "map.png").read_bytes() == own
+
+
 def test_pictures_are_png(store: Path, tmp_path: Path, call: Call) -> None:
     first, second = (where.name for where in list_runs(store))
     for arguments in (("draw", first), ("compare", first, second)):
@@ -215,6 +231,8 @@ def test_rows_of_a_selection(store: Path, tmp_path: Path, call: Call) -> None:
         assert (written.code, written.out) == (0, f"{tmp_path / name}\n")
         read = pd.read_csv if name == "a.csv" else pd.read_parquet
         assert read(tmp_path / name)["row"].tolist() == expected
+    assert call(*arguments, "--to", tmp_path / "a.csv").out == f"{tmp_path / 'a.csv'}\n"
+    assert (tmp_path / "a.csv").read_bytes().decode() == printed.out
     assert "name a file with --to" in one_sentence(call(*arguments, "--format", "parquet"))
     assert "unknown format 'json'" in one_sentence(call(*arguments, "--format", "json"))
     assert "cannot be read, 'x'" in one_sentence(call("rows", where, "--select", "x"))

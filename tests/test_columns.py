@@ -16,9 +16,9 @@ from pyarrow import parquet
 from gpu_pipeline.dashboard import side, views
 from gpu_pipeline.dashboard.files import OpenFile, open_file
 from gpu_pipeline.dashboard.opened import Opened
-from gpu_pipeline.dashboard.rows import KINDS, write_rows
 from gpu_pipeline.dashboard.state import Choice
 from gpu_pipeline.dashboard.stored import open_points
+from gpu_pipeline.tables import KINDS, write_table
 
 FIRST = 1650000000000000001
 
@@ -37,7 +37,7 @@ def test_whole_numbers_and_answers_stay_what_they_are_where_some_are_absent(tmp_
     assert found["good"].tolist() == [True, pd.NA, False, True]
     again = tmp_path / f"again.{kind}"
     with again.open("wb") as file:
-        write_rows(found, file, kind)
+        write_table(found, file, kind)
     pd.testing.assert_frame_equal(open_file(again), found)
 
 
@@ -124,7 +124,7 @@ TEXTS = ["a,b", 'a "b"', "two\nlines", "a lone\rreturn", "=1+1", "@x", "ü", " b
 def test_texts_come_out_as_they_are(tmp_path: Path, kind: str, coded: bool) -> None:
     texts = pd.Series([*TEXTS, None], dtype="category" if coded else None)
     with (tmp_path / "rows").open("wb") as file:
-        write_rows(pd.DataFrame({"row": range(11), "text": texts, "after": "x"}), file, kind)
+        write_table(pd.DataFrame({"row": range(11), "text": texts, "after": "x"}), file, kind)
     found = (pd.read_parquet if kind == "parquet" else pd.read_csv)(tmp_path / "rows")
     assert found["text"].astype(object).where(found["text"].notna(), None).tolist() == [*TEXTS, None]
     assert found["after"].tolist() == ["x"] * 11
@@ -142,7 +142,7 @@ def test_numbers_and_times_keep_all_their_digits(tmp_path: Path, kind: str) -> N
         }
     )
     with (tmp_path / f"rows.{kind}").open("wb") as file:
-        write_rows(points, file, kind)
+        write_table(points, file, kind)
     found = open_file(tmp_path / f"rows.{kind}")
     pd.testing.assert_frame_equal(found.astype(points.dtypes.to_dict()), points)
 
@@ -152,5 +152,5 @@ def test_a_large_table_with_texts_of_several_lines_is_read_back(tmp_path: Path) 
     texts = pd.Series([f"one {i}\nof many\nlines, each\nin a text" for i in range(n)])
     points = pd.DataFrame({"row": np.arange(n), "x": np.arange(n) / 2, "y": 0.0, "text": texts})
     with (tmp_path / "rows.csv").open("wb") as file:
-        write_rows(points, file, "csv")
+        write_table(points, file, "csv")
     assert open_file(tmp_path / "rows.csv")["text"].tolist() == texts.tolist()

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
 from test_dashboard_page import Server, _page, box, browser, count, tab, tool, wait
+from typer.testing import CliRunner
 
 from gpu_pipeline import placed
+from gpu_pipeline.cli import app
 from gpu_pipeline.dashboard import panes, side, views
 from gpu_pipeline.dashboard.address import from_query, to_query
 from gpu_pipeline.dashboard.ground import facts_over, images_over, layer_over, lit_over
@@ -30,7 +35,6 @@ from gpu_pipeline.store import open_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from playwright.sync_api import Browser
 
@@ -47,6 +51,35 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = open_run(run(recipe, load("digits", sample=N)).save(folder), folder)
     placed.save(placed.place(made, load("digits", sample=M, seed=1)), made)
     return folder
+
+
+def test_images_are_those_of_the_file_that_was_placed(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever lies under that name where the dashboard was started, and also of one image alone."""
+    name = next(path.name for path in store.iterdir())
+    X = np.asarray(load("digits", sample=6, seed=5).X)
+    for folder, rows in (("here", X[:5]), ("there", X[1:])):
+        (tmp_path / folder).mkdir()
+        np.save(tmp_path / folder / "new.npy", rows)
+    np.save(tmp_path / "one.npy", X[:1])
+    monkeypatch.chdir(tmp_path / "there")
+    for path, sample, expected in ((tmp_path / "here/new.npy", "3", None), (tmp_path / "one.npy", "all", X[:1])):
+        done = CliRunner().invoke(app, ["place", name, str(path), "--sample", sample, "--out", str(store), "--json"])
+        assert done.exit_code == 0, done.output
+        folder = Path(json.loads(done.stdout)["points"]).parent
+        try:
+            opened = open_placed(open_stored(store, name), folder.name)
+            images = opened.images()
+            assert images is not None
+            wanted = X[opened.points["row"]] if expected is None else expected
+            assert (images.pixels.reshape(len(wanted), -1) == 255 - wanted).all()
+            np.save(path, X[1:])
+            again = open_placed(replace(opened.ground), folder.name)  # type: ignore[type-var]
+            assert again.images() is None
+            assert again.why_no_images() == f"{path} is no longer what was placed, so that its images cannot be shown."
+        finally:
+            shutil.rmtree(folder)
 
 
 @pytest.fixture

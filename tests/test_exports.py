@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from gpu_pipeline.dashboard.exports import MOST_WAITING, PLACE, Exports
-from gpu_pipeline.dashboard.rows import KINDS, write_rows
 from gpu_pipeline.errors import InputError
+from gpu_pipeline.tables import KINDS, write_table
 
 POINTS = pd.DataFrame({"row": [3, 5], "x": [0.5, 1.0], "label": ["a,b", None]})
 
@@ -24,7 +24,7 @@ def token_of(address: str) -> str:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_file_is_fetched_once(kind: str) -> None:
     exports = Exports()
-    token = token_of(exports.put("rows", lambda file: write_rows(POINTS, file, kind)))
+    token = token_of(exports.put("rows", lambda file: write_table(POINTS, file, kind)))
     assert exports.take("other") is None
     export = exports.take(token)
     assert export is not None

@@ -34,7 +34,7 @@ LAYERS = (
     ("affinities", "drafts", "shearing"),
     ("arguments", "contingency", "nearness", "normalisation"),
     ("compiling", "errors", "figures", "methods", "processors", "timing"),
-    ("order", "times"),
+    ("order", "tables", "times"),
 )
 """Modules and packages, the highest first: each may import from lower lines, and a package from itself."""
 

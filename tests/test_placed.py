@@ -38,8 +38,9 @@ def test_what_is_said_of_placed_rows(stored: Run) -> None:
     made = sets.place(stored, new)
     points, record = made.points, made.record
     assert list(points) == [
-        *("row", "x", "y", "label", "vote", "cluster", "nearest", "nearest_row", "distance", "novelty"),
+        *("row", "x", "y", "label", "vote", "cluster", "nearest", "nearest_row", "distance", "novelty", "far"),
     ]
+    assert_array_equal(points["far"], points["novelty"] > record["far"]["beyond"])
     assert_array_equal(points["row"], new.rows)
     assert_array_equal(points[["x", "y"]], stored.transform(new.X))
     assert_array_equal(points["label"], new.y)
@@ -207,7 +208,8 @@ def test_a_run_that_is_not_stored_keeps_no_sets() -> None:
 
 @pytest.mark.parametrize("name", ["points.csv", "points.PARQUET"])
 def test_tables(stored: Run, name: str, tmp_path: Path) -> None:
-    made = sets.place(stored, clouds(30, 1))
+    new = clouds(30, 1)
+    made = sets.place(stored, replace(new, kept=pd.DataFrame({"text": ["a\rb\nc", *"d" * 29]})))
     path = sets.write_table(made, tmp_path / name)
     read = pd.read_csv(path) if name.endswith("csv") else pd.read_parquet(path)
     pd.testing.assert_frame_equal(read, made.points, check_dtype=False)

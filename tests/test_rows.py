@@ -13,13 +13,14 @@ import pandas as pd
 import pytest
 
 import gpu_pipeline
-from gpu_pipeline.dashboard.rows import rows, write_rows
+from gpu_pipeline.dashboard.rows import rows
 from gpu_pipeline.datasets import load
 from gpu_pipeline.errors import InputError
 from gpu_pipeline.methods import PCA
 from gpu_pipeline.pipeline import run
 from gpu_pipeline.recipe import Data, Recipe
 from gpu_pipeline.record import Run
+from gpu_pipeline.tables import write_table
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def test_times_with_a_zone_are_written_as_pandas_would(tmp_path: Path, zone: str
     when = pd.Series(pd.Timestamp("2024-10-27", tz="UTC") + np.arange(40) * step).dt.tz_convert(zone).dt.as_unit(unit)
     when[3] = pd.NaT
     points = pd.DataFrame({"x": np.arange(40), "when": when})
-    write_rows(points, tmp_path / "rows.csv", "csv")
+    write_table(points, tmp_path / "rows.csv", "csv")
     back = pd.read_csv(tmp_path / "rows.csv")["when"]
     assert pd.isna(back[3])
     assert (pd.to_datetime(back, utc=True).dropna().array == when.dt.tz_convert("UTC").dropna().array).all()
@@ -98,10 +99,10 @@ def test_selections_that_cannot_be_used(made: Run, select: Any, says: str) -> No
 
 def test_both_forms_are_read_back(made: Run, tmp_path: Path) -> None:
     found = rows(made, "=where:label=4").reset_index(drop=True)
-    write_rows(found, tmp_path / "a.parquet", "parquet")
+    write_table(found, tmp_path / "a.parquet", "parquet")
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "a.parquet"), found)
     buffer = io.BytesIO()
-    write_rows(found, buffer, "csv")
+    write_table(found, buffer, "csv")
     buffer.seek(0)
     assert pd.read_csv(buffer)["row"].tolist() == found["row"].tolist()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -42,7 +42,8 @@ def place(
     if to is not None:
         placed.check_table(to)
     run = store.open_run(name, out)
-    made = placed.place(run, _load(run, data, label_column, columns, keep, rows_wanted(sample), seed, data_dir))
+    dataset, asked = _load(run, data, label_column, columns, keep, rows_wanted(sample), seed, data_dir)
+    made = placed.place(run, dataset, asked=asked)
     if to is not None:
         where = placed.write_table(made, to)
     else:
@@ -63,8 +64,9 @@ def _load(
     sample: int | str | None,
     seed: int,
     data_dir: Path | None,
-) -> Dataset:
-    """The new rows; of a table the columns that the run was made from, or those named in their stead, in that order."""
+) -> tuple[Dataset, dict[str, Any]]:
+    """The new rows, and what was asked for; of a table the columns that the run was made from, or those named in their
+    stead, in that order."""
     from .. import datasets
 
     how = run.reference.preparation
@@ -72,15 +74,12 @@ def _load(
     chosen = columns.split(",") if columns is not None else None
     if chosen is None and names is not None and datasets.is_table(data):
         chosen = list(names)
-    rows = datasets.load(
-        data,
-        data_dir=data_dir,
-        sample="all" if sample is None else sample,  # type: ignore[arg-type]
-        seed=seed,
-        label_column=label_column,
-        columns=chosen,
-        keep=keep.split(",") if keep is not None else None,
-        varies=False,
-    )
+    asked: dict[str, Any] = {
+        **{"name": data, "sample": "all" if sample is None else sample, "seed": seed},
+        **{"label_column": label_column, "columns": chosen},
+    }
+    rows = datasets.load(**asked, data_dir=data_dir, keep=keep.split(",") if keep is not None else None, varies=False)
+    known = data in ("auto", *datasets.DATASETS)
+    asked["name"] = rows.name if known else str(Path(data).expanduser().absolute())
     renamed = columns is not None and names is not None and set(chosen or ()) != set(names)
-    return replace(rows, columns=None) if renamed else rows
+    return (replace(rows, columns=None) if renamed else rows), asked

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -79,7 +81,7 @@ def draw(
     picture = opened.draw(colour, width=width, height=height, mode=mode, scale=scale, names=names)
     folder = store.find(name, out)
     how = [part for part in (mode, scale) if part not in (None, "linear")]
-    target = to or folder / f"{'-'.join([colour, *how])}.png"
+    target = to or folder / _picture_name("-".join([colour, *how]))
     print(store.replace_file(target, lambda draft: picture.save(draft, format="png")))
 
 
@@ -145,7 +147,8 @@ def rows(
 ) -> None:
     """The rows of a stored run that a selection names, as CSV or Parquet."""
     from .. import store
-    from ..dashboard.rows import KINDS, rows, write_rows
+    from ..dashboard.rows import rows
+    from ..tables import KINDS, write_table
 
     if kind is None:
         kind = "parquet" if to is not None and to.suffix.lower() == ".parquet" else "csv"
@@ -155,14 +158,23 @@ def rows(
         raise InputError("Parquet is no text to print: name a file with --to.")
     found = rows(name, select, out)
     if to is None:
-        print(found.to_csv(index=False), end="")
+        write_table(found, sys.stdout.buffer, kind)
     else:
-        print(store.replace_file(to, lambda draft: write_rows(found, draft, kind)))
+        print(store.replace_file(to, lambda draft: write_table(found, draft, kind)))
 
 
 def _check_png(to: Path | None) -> None:
     if to is not None and to.suffix.lower() not in ("", ".png"):
         raise InputError(f"pictures are written as PNG, not as {to.suffix}: name a file that ends in .png.")
+
+
+def _picture_name(colour: str) -> str:
+    """The file of a picture in a run's folder: by its colour, as far as a file may be named so and the run has none."""
+    from .. import store
+
+    name = re.sub(r"[^\w.-]+", "-", colour)[:80]
+    own = f"{name}.png" in store.FILES.values() or not name[0].isalnum()
+    return f"colour-{name}.png" if own else f"{name}.png"
 
 
 def _name_of(run: Run) -> str:

@@ -16,6 +16,7 @@ from bokeh.events import ConnectionLost
 from bokeh.models import CustomJS
 
 from ..errors import InputError
+from ..tables import KINDS, write_table
 from . import panes, views
 from .address import from_query, in_vain
 from .background import BROKE, SHOWING, WRITING, Background
@@ -27,7 +28,6 @@ from .layout import Layout
 from .maps import Maps
 from .opening import query_of
 from .piece import HERE, Piece
-from .rows import KINDS, write_rows
 from .sending import together
 from .session import Session
 from .state import Choice
@@ -187,7 +187,7 @@ class Page:
 
         def write() -> str:
             rows = points if lit is None else points[lit]
-            return self._exports.put(name, lambda file: write_rows(rows, file, value))
+            return self._exports.put(name, lambda file: write_table(rows, file, value))
 
         if not self.background.waits(which):
             self.background.ask(which, write, self._fetch, self._fail, WRITING)

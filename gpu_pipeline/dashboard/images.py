@@ -165,7 +165,7 @@ def grey(X: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Rows as images in shades of grey, dark ink on white, (n, height, width) uint8."""
     if X.dtype != np.uint8:
         low, high = float(X.min()), float(X.max())
-        X = np.rint((X - low) * (255 / (high - low))).astype(np.uint8)
+        X = np.rint((X - low) * (255 / (high - low) if high > low else 0)).astype(np.uint8)
     images = X.reshape(-1, *shape)
     rim = [images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]]
     return 255 - images if np.mean([edge.mean() for edge in rim]) < EDGE_IS_DARK else images

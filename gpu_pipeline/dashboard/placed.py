@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def _over(ground: Opened, path: Path) -> Opened:
     points = found.points.drop(columns="nearest")
     points["far"] = np.where(points["novelty"] > found.record["far"]["beyond"], "yes", "no")
     over = Opened(path.name, points, None, ground, tuple(_facts(found.record)))
-    over.part("images", lambda: (_images(found.record, points["row"].to_numpy(), ground), ""))
+    over.part("images", lambda: _images(found.record, points["row"].to_numpy(), ground))
     return over
 
 
@@ -78,17 +79,22 @@ def _facts(record: dict[str, Any]) -> list[tuple[str, str]]:
     return [*facts, ("made", record["created"]), *(("note", note) for note in record["notes"])]
 
 
-def _images(record: dict[str, Any], rows: np.ndarray, ground: Opened) -> Images | None:
-    """The images of the placed rows, if the map's rows are images and the placed data are still there."""
+def _images(record: dict[str, Any], rows: np.ndarray, ground: Opened) -> tuple[Images | None, str]:
+    """The images of the placed rows, if the map's rows are images; if they cannot be had, a sentence that says why."""
     assert ground.run is not None
     shape, data = ground.run.record.dataset.get("image_shape"), record["dataset"]
-    where = data["name"] if data["name"] in DATASETS else str(data["source"])
     if shape is None:
-        return None
+        return None, ""
+    # Sets of before have not kept what was asked for: of a known data set all rows are read.
+    asked = data.get("asked") or {"name": data["name"]}
+    if "sample" not in asked and data["name"] not in DATASETS:
+        return None, "Where these rows were read is not in their record, so that their images cannot be shown."
     try:
-        X = load(where, sample="all", image_shape=None if where in DATASETS else tuple(shape)).X
-    except InputError:
-        return None
-    if X.shape != (data["total"], data["columns"]):
-        return None
-    return Images(grey(np.asarray(X[rows]), tuple(shape)))
+        found = load(**asked, image_shape=tuple(shape), varies=False)
+    except InputError as error:
+        return None, str(error)
+    if "sample" not in asked:
+        found = replace(found, X=found.X[rows], y=None if found.y is None else found.y[rows], rows=rows)
+    if found.digest() != data["digest"]:
+        return None, f"{asked['name']} is no longer what was placed, so that its images cannot be shown."
+    return Images(grey(np.asarray(found.X), tuple(shape))), ""
