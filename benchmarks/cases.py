@@ -12,7 +12,7 @@ from gpu_pipeline.errors import InputError
 from gpu_pipeline.methods import Settings
 
 TSNE_ENGINES = ("mesh", "mesh@cuda", "rapids", "cuml", "scikit_learn", "scikit_learn_intelex", "opentsne", "pacmap")
-UMAP_ENGINES = ("umap_learn", "umap_learn_threads", "rapids")
+UMAP_ENGINES = ("umap_learn_mesh", "umap_learn", "umap_learn_threads", "rapids")
 KMEANS_ENGINES = ("scikit_learn", "scikit_learn_intelex", "faiss", "rapids")
 PCA_ENGINES = ("scikit_learn", "scikit_learn_intelex", "rapids", "mesh@cuda")
 PIPELINE_ENGINES = ("mesh", "mesh@cuda", "rapids")
@@ -132,8 +132,8 @@ CASES = (
     *(tsne_of(iterations, 70_000, CURVE[:3], 1) for iterations in (250, 500, 750, 2_000)),
     Case("tsne-mnist-20000-one-rate", "tsne", "mnist", 20_000, CURVE, ONE_RATE, repeats=1),
     Case("umap-mnist-5000", "umap", "mnist", 5_000, UMAP_ENGINES),
-    Case("umap-mnist-20000", "umap", "mnist", 20_000, UMAP_ENGINES, once=UMAP_ENGINES[:2]),
-    Case("umap-mnist-70000", "umap", "mnist", 70_000, UMAP_ENGINES, once=UMAP_ENGINES[:2], timeout=1200),
+    Case("umap-mnist-20000", "umap", "mnist", 20_000, UMAP_ENGINES, once=UMAP_ENGINES[:3]),
+    Case("umap-mnist-70000", "umap", "mnist", 70_000, UMAP_ENGINES, once=UMAP_ENGINES[:3], timeout=1200),
     Case("pca-mnist-70000", "pca", "mnist", 70_000, PCA_ENGINES),
     kmeans(10, 3, 50),
     kmeans(100, 1, 25),

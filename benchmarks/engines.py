@@ -107,8 +107,9 @@ ENGINES: Table = {
     },
     "umap": {
         "rapids": partial(own, "rapids", "umap"),
-        "umap_learn": partial(own, "umap_learn", "umap"),
-        "umap_learn_threads": peers.umap_learn_threads,
+        "umap_learn_mesh": partial(own, "umap_learn", "umap"),
+        "umap_learn": partial(peers.umap_learn, seeded=True),
+        "umap_learn_threads": partial(peers.umap_learn, seeded=False),
     },
     "pca": {
         "mesh@cuda": partial(own, "mesh_cuda", "pca"),

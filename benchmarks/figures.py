@@ -30,6 +30,7 @@ ENGINES = {
     "scikit_learn_intelex": ("#E69F00", "^"),
     "opentsne": ("#CC79A7", "v"),
     "umap_learn": ("#56B4E9", "P"),
+    "umap_learn_mesh": ("#0072B2", "P"),
     "pacmap": ("#000000", "X"),
     "faiss": ("#666666", "*"),
     "umap_learn_threads": ("#009E73", "p"),

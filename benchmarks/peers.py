@@ -128,8 +128,9 @@ def pacmap() -> Engine:
     return Engine("cpu", run)
 
 
-def umap_learn_threads() -> Engine:
-    """umap-learn on all threads, as its authors recommend for speed; its maps then differ from run to run."""
+def umap_learn(seeded: bool) -> Engine:
+    """umap-learn with the neighbours that it finds itself, by one thread with a seed, or by all threads without one, as
+    its authors recommend for speed; its maps then differ from run to run."""
     _need("umap")
 
     def run(X: np.ndarray, job: Job) -> Made:
@@ -143,9 +144,9 @@ def umap_learn_threads() -> Engine:
             min_dist=settings.min_dist,
             spread=settings.spread,
             n_epochs=settings.epochs(len(X)),
-            n_jobs=threads(),
+            **({"random_state": job.seed, "n_jobs": 1} if seeded else {"n_jobs": threads()}),
         )
-        return Made({"map": model.fit_transform(X)}, notes=("without a seed",))
+        return Made({"map": model.fit_transform(X)}, notes=() if seeded else ("without a seed",))
 
     return Engine("cpu", run)
 

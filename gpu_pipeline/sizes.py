@@ -37,6 +37,8 @@ def check_shape(recipe: Recipe, name: str, shape: tuple[int, int], image_shape: 
             f"{n:,} rows are too few for perplexity {embed.perplexity:g}, which needs at least "
             f"{int(np.ceil(3 * embed.perplexity)):,}: take more rows{fits}."
         )
+    if isinstance(embed, UMAP) and n < 4:
+        raise InputError(f"{name} has {n} rows, which are too few for a map by UMAP: take 4 or more.")
     if isinstance(embed, UMAP) and embed.n_neighbors >= n:
         raise InputError(
             f"n_neighbors is {embed.n_neighbors} but there are only {n:,} rows: lower it or take more rows."

@@ -17,11 +17,13 @@ from sklearn.metrics import adjusted_rand_score
 
 from gpu_pipeline import PCA, TSNE, UMAP, InputError, KMeans, Recipe, Run, draw, engines, load, open_run, run, steps
 from gpu_pipeline.datasets import Dataset
-from gpu_pipeline.engines import Progress, scikit_learn
+from gpu_pipeline.engines import Progress, scikit_learn, silent, umap_learn
+from gpu_pipeline.engines.mesh.search import find
 from gpu_pipeline.errors import EngineFailed, Unavailable, Unsupported
 from gpu_pipeline.recipe import STEPS, make
 from gpu_pipeline.render import prepare
 from gpu_pipeline.report import rescore
+from gpu_pipeline.scoring import score
 from gpu_pipeline.steps import Observer
 
 N = 120
@@ -204,6 +206,19 @@ def test_images_go_to_the_store_and_come_back(tmp_path: Path) -> None:
     np.testing.assert_array_equal(opened.points["label"], load("digits").y[opened.points["row"]])  # type: ignore[index]
 
 
+def test_umap_is_given_the_exact_neighbours() -> None:
+    """Each point its own first one, as umap-learn counts; the map is no worse than of those that it finds itself."""
+    X = np.random.default_rng(0).normal(size=(400, 8)).astype(np.float32)
+    found = find(X, 5, 0, 2)
+    indices, distances = umap_learn._with_itself(found.indices, found.distances)
+    np.testing.assert_array_equal(indices, np.argsort(cdist(X, X), axis=1)[:, :6])
+    np.testing.assert_allclose(distances, np.sort(cdist(X, X), axis=1)[:, :6], atol=1e-4)
+    made = umap_learn.umap(X, UMAP(n_neighbors=6, n_epochs=50), 0, silent)
+    alone = umap_learn._umap()(n_neighbors=6, n_epochs=50, random_state=0, n_jobs=1).fit_transform(X)
+    recalls = [score(X, each, np.zeros(400, int), None).values["neighbor_recall"] for each in (made.array, alone)]
+    assert recalls[0] > 0.9 * recalls[1] > 0.2
+
+
 @pytest.mark.parametrize("embed", ["tsne", "umap"])
 def test_a_map_by_cosine(embed: str) -> None:
     """Of rows of any length: it keeps those at the least angle together, and is judged by them."""
@@ -259,6 +274,11 @@ def test_the_default_data_set_without_a_network(monkeypatch: pytest.MonkeyPatch)
             {},
             clouds(29),
             "29 rows are too few for perplexity 10, which needs at least 30: take more rows or --perplexity 9",
+        ),
+        (
+            {"embed": {"method": "umap", "n_neighbors": 2}, "engine": "auto"},
+            clouds(3),
+            "3 rows, which are too few for a map by UMAP",
         ),
         ({}, clouds(5), "5 rows are too few for perplexity 10, which needs at least 30: take more rows."),
         ({"embed": {"method": "umap", "n_neighbors": N}, "engine": "auto"}, clouds(), f"only {N} rows"),
