@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +13,14 @@ import pytest
 from pyarrow import parquet
 
 from gpu_pipeline import PCA, Dataset, InputError, Recipe, load, open_run, run
+from gpu_pipeline.dashboard.files import open_file
 from gpu_pipeline.dashboard.making import recipe_of
 from gpu_pipeline.dashboard.session import Session
 from gpu_pipeline.dashboard.state import Choice
 from gpu_pipeline.dashboard.uploads import MARK
+from gpu_pipeline.datasets.columns import Columns, check_columns
+from gpu_pipeline.datasets.kept import check_once
+from gpu_pipeline.datasets.schemas import common
 from gpu_pipeline.recipe import Data
 from gpu_pipeline.render.key import classes_of
 from gpu_pipeline.scale.source import open_source
@@ -128,7 +133,7 @@ def test_a_frame_of_ones_own_goes_with_arrays(tmp_path: Path) -> None:
         (whole[["title"]].rename(columns={"title": "misfit"}), "'misfit' of mine cannot be kept"),
         (pd.DataFrame({"a": [[1]] * N}), "holds list"),
         (pd.DataFrame({"a": ["1", 2] * (N // 2)}), "values of one kind"),
-        (pd.concat([whole["a"], whole["a"]], axis=1), "are named 'a'"),
+        (pd.concat([whole["a"], whole["a"]], axis=1), "the frame kept with mine has two columns named 'a': rename one"),
     ):
         with pytest.raises(InputError, match=said):
             run(Recipe(embed=EMBED), replace(dataset, kept=kept))
@@ -158,3 +163,18 @@ def test_legends_list_text_in_order_and_categories_as_they_were(tmp_path: Path, 
     if kind == ".parquet":
         assert names["well"] == ("9", "10", "100")
         assert names["stage"] == ("early", "middle", "late")
+
+
+def test_very_wide_tables_are_looked_through_once(tmp_path: Path) -> None:
+    names = [f"gene {i}" for i in range(20_000)]
+    schema = pa.schema([(name, pa.float32()) for name in names])
+    begun = time.process_time()
+    check_columns("wide", schema, Columns(features=tuple(names[:-1]), keep=("gene 19999",)))
+    check_once("wide", names)
+    assert len(common([("0", schema), ("1", pa.schema(list(schema)[::-1]))]).schema) == 20_000
+    assert time.process_time() - begun < 4
+    twice = tmp_path / "twice.csv"
+    twice.write_text("x,y,kind,kind\n1,2,3,4\n")
+    for read in (load, open_file):
+        with pytest.raises(InputError, match=r"^twice\.csv has two columns named 'kind': rename one\.$"):
+            read(twice)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..datasets.files import suffix_of
-from ..datasets.kept import is_shown, series_of
+from ..datasets.kept import check_once, is_shown, series_of
 from ..datasets.tables import TABLES
 from ..errors import InputError, listed, unknown_name
 
@@ -130,10 +130,7 @@ def _array(path: Path, x: str | None, y: str | None) -> pd.DataFrame:
 
 def _table(path: Path, suffix: str, x: str | None, y: str | None) -> tuple[pd.DataFrame, tuple[str, ...]]:
     opened = TABLES[suffix](path)
-    names = opened.schema.names
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise InputError(f"{path.name} has two columns named {twice!r}: rename one.")
+    check_once(path.name, opened.schema.names)
     x, y = _axes(path.name, opened.schema, x, y)
     left_out = tuple(f"{f.name} ({_kind(f.type)})" for f in opened.schema if not is_shown(f.type))
     names = [f.name for f in opened.schema if is_shown(f.type)]

@@ -47,10 +47,11 @@ def check_columns(name: str, schema: pa.Schema, wanted: Columns) -> None:
     InputError
         If not.
     """
+    known, features = set(schema.names), set(wanted.features or ())
     for column in (*(wanted.features or ()), *(() if wanted.label is None else (wanted.label,)), *wanted.keep):
-        if column not in schema.names:
+        if column not in known:
             raise unknown_name(f"column of {name}", column, schema.names)
-    both = next((column for column in wanted.keep if column in (wanted.features or ())), None)
+    both = next((column for column in wanted.keep if column in features), None)
     if both is not None:
         raise InputError(f"the column {both!r} of {name} cannot be a feature and be kept with the points: choose one.")
     check_names(name, wanted.keep)
@@ -112,7 +113,8 @@ def _all_features(
     name: str, schema: pa.Schema, label: str | None, keep: tuple[str, ...]
 ) -> tuple[list[str], tuple[str, ...]]:
     """Names of the columns of numbers but the label's and those kept, and what to say about them and the others."""
-    others = [field for field in schema if field.name not in (label, *keep) and not INDEX.fullmatch(field.name)]
+    asked = {label, *keep}
+    others = [field for field in schema if field.name not in asked and not INDEX.fullmatch(field.name)]
     features = [field.name for field in others if is_numeric(field.type)]
     arrays = [field.name for field in others if is_array(field.type)]
     if len(arrays) == 1:
@@ -128,7 +130,7 @@ def _all_features(
     notes += [
         f"{name}: the column {column!r} is left out, being pandas' index by its name; rename it if it is a feature."
         for column in schema.names
-        if column not in (label, *keep) and INDEX.fullmatch(column)
+        if column not in asked and INDEX.fullmatch(column)
     ]
     if label is None:
         notes += [

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
@@ -32,6 +33,13 @@ def check_names(name: str, keep: Sequence[str], taken: Sequence[str] = POINTS) -
             raise InputError(
                 f"the column {column!r} of {name} cannot be kept, for points have one of that name: rename it."
             )
+
+
+def check_once(what: str, names: Iterable[str]) -> None:
+    """See that no two columns of a table have one name; raises an `InputError` if two do."""
+    twice = next((name for name, times in Counter(names).items() if times > 1), None)
+    if twice is not None:
+        raise InputError(f"{what} has two columns named {twice!r}: rename one.")
 
 
 def check_kinds(name: str, schema: pa.Schema, keep: Sequence[str]) -> None:
@@ -119,9 +127,7 @@ def checked_frame(name: str, kept: Any, n: int) -> pd.DataFrame:
         what = f"{len(kept)} rows" if isinstance(kept, pd.DataFrame) else type(kept).__name__
         raise InputError(f"the columns kept with {name} come as {what}: give a frame of pandas with {n} rows.")
     names = [str(column) for column in kept.columns]
-    twice = next((column for column in names if names.count(column) > 1), None)
-    if twice is not None:
-        raise InputError(f"two columns kept with {name} are named {twice!r}: rename one.")
+    check_once(f"the frame kept with {name}", names)
     check_names(name, names)
     frame: pd.DataFrame = kept.set_axis(names, axis=1).reset_index(drop=True)
     try:

@@ -60,13 +60,14 @@ def common(files: Sequence[tuple[str, pa.Schema]]) -> Common:
     if all(own.equals(schema) for _, own in files[1:]):
         return Common(schema)
     fields, casts, apart = [], {}, {}
-    for name in dict.fromkeys(name for _, own in files for name in own.names):
-        lacks = [file for file, own in files if name not in own.names]
-        if lacks:
-            has = next(file for file, own in files if name in own.names)
-            apart[name] = f"the column {name!r} is in {has} but not in {lacks[0]}"
+    columns = [(file, dict(zip(own.names, own.types, strict=True))) for file, own in files]
+    for name in dict.fromkeys(name for _, own in columns for name in own):
+        lacks = next((file for file, own in columns if name not in own), None)
+        if lacks is not None:
+            has = next(file for file, own in columns if name in own)
+            apart[name] = f"the column {name!r} is in {has} but not in {lacks}"
             continue
-        types = {own.field(name).type: file for file, own in reversed(files)}
+        types = {own[name]: file for file, own in reversed(columns)}
         together = _together(list(types))
         if together is None:
             (one, its), (other, others), *_ = reversed(types.items())
@@ -75,7 +76,7 @@ def common(files: Sequence[tuple[str, pa.Schema]]) -> Common:
         fields.append(pa.field(name, together))
         if len(types) > 1:
             casts[name] = together
-    kinds = {name: [own.field(name).type for _, own in files if name in own.names] for name in apart}
+    kinds = {name: [own[name] for _, own in columns if name in own] for name in apart}
     numeric = tuple(name for name in apart if any(is_numeric(kind) or is_array(kind) for kind in kinds[name]))
     return Common(pa.schema(fields, metadata=schema.metadata), casts, apart, numeric)
 

@@ -14,7 +14,7 @@ from ..errors import InputError
 from .arrays import array_matrix
 from .columns import Columns, check_columns, choose_features, is_array, is_number, is_numeric
 from .dataset import Dataset, Pick
-from .kept import frame_of
+from .kept import check_once, frame_of
 from .labels import decoded, labels, without
 
 if TYPE_CHECKING:
@@ -40,9 +40,7 @@ def read(path: Path, suffix: str, pick: Pick, wanted: Columns) -> Dataset:
     """
     opened = TABLES[suffix](path)
     names = opened.schema.names
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise InputError(f"{path.name} has two columns named {twice!r}: rename one.")
+    check_once(path.name, names)
     check_columns(path.name, opened.schema, wanted)
     features, notes = choose_features(path.name, opened.schema, wanted, opened.read)
     label = () if wanted.label is None else (wanted.label,)
