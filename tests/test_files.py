@@ -217,6 +217,16 @@ def test_missing_values(tmp_path: Path) -> None:
     refused("1 NaN or infinite value, the first in row 1", tmp_path / "t.csv")
 
 
+def test_missing_values_beside_large_whole_numbers(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n9007199254740993,1\n,2\n")
+    parquet.write_table(pa.table({"a": [2**53 + 1, None], "b": [1, 2]}), tmp_path / "t.parquet")
+    (tmp_path / "parts").mkdir()
+    parquet.write_table(pa.table({"a": [2**53 + 1, None], "b": [1, 2]}), tmp_path / "parts" / "0.parquet")
+    for name in ("t.csv", "t.parquet", "parts"):
+        refused("1 NaN or infinite value, the first in row 1 (counted from 0), column 'a'", tmp_path / name)
+        np.testing.assert_array_equal(load(tmp_path / name, keep="a").X, [[1], [2]])
+
+
 def test_rows_without_a_label(tmp_path: Path) -> None:
     text, whole, huge = ["x", None, "z"], [None, 7, 8], [2**62 + 1, None, 3]
     parquet.write_table(

@@ -152,6 +152,8 @@ def test_a_table_is_taken_whose_incomplete_columns_can_be_kept(tmp_path: Path) -
     assert load(str(tmp_path / "b.parquet"), keep="price").X.shape == (3, 2)
     with pytest.raises(InputError, match="'price'"):
         kind_of(table(tmp_path / "c.csv", price=columns["price"], name=columns["name"]))
+    (tmp_path / "d.csv").write_text("id,a\n9007199254740993,1\n,2\n")
+    assert kind_of(tmp_path / "d.csv") == "data"
 
 
 def test_all_of_an_uploaded_file_is_taken_unless_fewer_are_asked_for() -> None:

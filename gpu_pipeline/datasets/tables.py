@@ -154,7 +154,7 @@ def _not_a(path: Path, kind: str, error: Exception) -> InputError:
 
 
 def matrix(table: pa.Table, features: Sequence[str]) -> np.ndarray:
-    """The columns side by side, (rows, columns), in the narrowest type that holds them all."""
+    """The columns side by side, (rows, columns), in the narrowest type that holds them all; what is missing is NaN."""
     from pyarrow import types
 
     columns = []
@@ -163,7 +163,8 @@ def matrix(table: pa.Table, features: Sequence[str]) -> np.ndarray:
         if types.is_decimal(column.type):
             column = column.cast("float64")
         if column.null_count:
-            column = column.cast("float32" if types.is_float32(column.type) else "float64")
+            # Not "safe": beyond 2**53 whole numbers are rounded, and it is the missing one that is told.
+            column = column.cast("float32" if types.is_float32(column.type) else "float64", safe=False)
         columns.append(column)
     dtype = np.result_type(*{column.type.to_pandas_dtype() for column in columns})
     X = np.empty((table.num_rows, len(columns)), dtype=dtype)
