@@ -163,6 +163,18 @@ def test_what_makes_features_or_labels_has_to_be_alike(
         load(str(tmp_path), label_column="kind")
 
 
+def test_two_columns_of_one_name(tmp_path: Path) -> None:
+    twice = pa.table([pa.array(np.arange(20.0))] * 3, names=["a", "b", "a"])
+    parquet.write_table(alike(), tmp_path / "0.parquet")
+    parquet.write_table(twice, tmp_path / "1.parquet")
+    with pytest.raises(InputError, match=r"^1\.parquet has two columns named 'a': rename one\.$"):
+        load(str(tmp_path), columns=("a", "b"))
+    array = pa.table([lists(slice(0, 20))["v"], *twice.columns], names=["v", "a", "b", "a"])
+    parquet.write_table(array, tmp_path / "array.parquet")
+    with pytest.raises(InputError, match=r"^array\.parquet has two columns named 'a'"):
+        load(str(tmp_path / "array.parquet"))
+
+
 def test_hidden_files_are_passed_over_and_folders_below_are_told(tmp_path: Path) -> None:
     folder = tmp_path / "table"
     (folder / "year=2024").mkdir(parents=True)

@@ -20,7 +20,7 @@ from ..errors import InputError
 from .arrays import array_column, array_matrix, row_of
 from .columns import Columns, check_columns, choose_features, is_array
 from .dataset import Dataset, Pick
-from .kept import frame_of
+from .kept import check_once, frame_of
 from .labels import joined
 from .schemas import Common, cast, common
 from .tables import label_column, matrix
@@ -153,14 +153,15 @@ def open_parts(path: Path, wanted: Columns) -> Parts:
     Raises
     ------
     InputError
-        If a file cannot be read, or the folder is not filled yet; if a column is missing, is not alike in all files, or
-        holds no numbers.
+        If a file cannot be read, or the folder is not filled yet; if a column is missing, twice there, not alike in all
+        files, or holds no numbers.
     """
     files = _files(path) if path.is_dir() else [path]
     pieces: list[Piece] = []
     schemas: list[tuple[str, pa.Schema]] = []
     for each in files:
         metadata, own = _footer(each)
+        check_once(each.name, own.names)
         schemas.append((each.name, own))
         beside = [i for i in range(metadata.num_columns) if metadata.schema.column(i).path in wanted.keep]
         for i in range(metadata.num_row_groups):
