@@ -163,6 +163,25 @@ def test_what_makes_features_or_labels_has_to_be_alike(
         load(str(tmp_path), label_column="kind")
 
 
+def test_what_is_not_read_may_be_in_some_files_alone(tmp_path: Path) -> None:
+    frame = alike().select(["a", "b", "kind"]).to_pandas()
+    (tmp_path / "index").mkdir()
+    for i, part in enumerate((frame, frame[frame["b"] > 2])):
+        part.to_parquet(tmp_path / "index" / f"{i}.parquet")
+    dataset = load(str(tmp_path / "index"), label_column="kind")
+    assert dataset.columns == ("a", "b")
+    assert any("the column '__index_level_0__' is left out, being pandas' index" in note for note in dataset.notes)
+    for kind in (pa.list_(pa.float32()), pa.list_(pa.float32(), 3)):
+        folder = tmp_path / str(kind)
+        folder.mkdir()
+        arrays = pa.table({"v": pa.array(X[:20].tolist(), kind)})
+        parquet.write_table(arrays, folder / "0.parquet")
+        parquet.write_table(arrays.append_column("id", pa.array(range(20))), folder / "1.parquet")
+        np.testing.assert_array_equal(load(str(folder)).X, np.tile(X[:20], (2, 1)))
+        with pytest.raises(InputError, match=r"'id' is in 1\.parquet but not in 0\.parquet"):
+            load(str(folder), columns="id")
+
+
 def test_two_columns_of_one_name(tmp_path: Path) -> None:
     twice = pa.table([pa.array(np.arange(20.0))] * 3, names=["a", "b", "a"])
     parquet.write_table(alike(), tmp_path / "0.parquet")

@@ -261,8 +261,7 @@ def _described(name: str, pieces: tuple[Piece, ...], files: Common, wanted: Colu
     said: dict[str, Any] = json.loads((schema.metadata or {}).get(METADATA, b"{}"))
     label = wanted.label if wanted.label is not None else said.get("label")
     wanted = Columns(label, wanted.features, wanted.keep)
-    features = files.numeric if wanted.features is None else wanted.features
-    files.check((*([] if label is None else [label]), *features, *wanted.keep))
+    files.check((*([] if label is None else [label]), *(wanted.features or ()), *wanted.keep))
     check_columns(name, schema, wanted)
     array = array_column(schema)
     notes: tuple[str, ...] = ()
@@ -270,6 +269,7 @@ def _described(name: str, pieces: tuple[Piece, ...], files: Common, wanted: Colu
         chosen, images = [array], said
     else:
         (chosen, notes), images = choose_features(name, schema, wanted), {}
+    files.check(chosen)
     kinds = [schema.field(column).type for column in chosen]
     size, dtype = row_of(kinds[0])
     if not size:

@@ -22,19 +22,17 @@ class Common:
     Attributes
     ----------
     schema
-        Their columns, in the order of the first file and with its metadata.
+        The columns of all files, in the order of the first and with its metadata.
     casts
         Columns that are not of one type -> the type that holds those of all files.
     apart
         Columns that are not in every file, or of types that nothing holds together -> a sentence on where they differ.
-    numeric
-        Those among them that hold numbers, or arrays of them, in any file.
+        In the schema they are numbers, or arrays of them, if they are in any file.
     """
 
     schema: pa.Schema
     casts: Mapping[str, pa.DataType] = field(default_factory=dict)
     apart: Mapping[str, str] = field(default_factory=dict)
-    numeric: tuple[str, ...] = ()
 
     def check(self, asked: Iterable[str]) -> None:
         """Raise an `InputError` if a column that is asked for is not common to all files."""
@@ -62,23 +60,22 @@ def common(files: Sequence[tuple[str, pa.Schema]]) -> Common:
     fields, casts, apart = [], {}, {}
     columns = [(file, dict(zip(own.names, own.types, strict=True))) for file, own in files]
     for name in dict.fromkeys(name for _, own in columns for name in own):
+        types: dict[pa.DataType, str] = {}
+        for file, own in columns:
+            if name in own:
+                types.setdefault(own[name], file)
         lacks = next((file for file, own in columns if name not in own), None)
-        if lacks is not None:
-            has = next(file for file, own in columns if name in own)
-            apart[name] = f"the column {name!r} is in {has} but not in {lacks}"
-            continue
-        types = {own[name]: file for file, own in reversed(columns)}
         together = _together(list(types))
-        if together is None:
-            (one, its), (other, others), *_ = reversed(types.items())
+        if lacks is not None:
+            apart[name] = f"the column {name!r} is in {next(iter(types.values()))} but not in {lacks}"
+        elif together is None:
+            (one, its), (other, others), *_ = types.items()
             apart[name] = f"the column {name!r} is of type {one} in {its} and {other} in {others}"
-            continue
-        fields.append(pa.field(name, together))
-        if len(types) > 1:
+        elif len(types) > 1:
             casts[name] = together
-    kinds = {name: [own[name] for _, own in columns if name in own] for name in apart}
-    numeric = tuple(name for name in apart if any(is_numeric(kind) or is_array(kind) for kind in kinds[name]))
-    return Common(pa.schema(fields, metadata=schema.metadata), casts, apart, numeric)
+        shown = max(types, key=lambda kind: is_numeric(kind) or is_array(kind)) if together is None else together
+        fields.append(pa.field(name, shown))
+    return Common(pa.schema(fields, metadata=schema.metadata), casts, apart)
 
 
 def _together(types: Sequence[pa.DataType]) -> pa.DataType | None:
