@@ -331,6 +331,10 @@ def test_passwords_that_are_none(tmp_path: Path, content: str) -> None:
         passwords(" ")
 
 
+def test_a_password_that_is_longer_than_a_files_name() -> None:
+    assert passwords("a" * 300) == "a" * 300
+
+
 def test_threads_of_two_people_at_once() -> None:
     """Numba's simplest threads end the process when two of Python's start them at once."""
     program = (

@@ -96,6 +96,12 @@ def test_a_sparse_matrix_that_is_too_large_when_dense(tmp_path: Path) -> None:
     refused("its 1,000,000 rows of 100,000,000 columns are 800,000 GB when dense: take a sample", tmp_path / "wide.npz")
 
 
+@pytest.mark.parametrize("kind", ["dok", "lil", 7])
+def test_a_sparse_matrix_of_another_format(tmp_path: Path, kind: str | int) -> None:
+    np.savez(tmp_path / "counts.npz", format=kind, shape=(3, 2), data=np.ones(6))
+    refused("counts.npz is a sparse matrix that SciPy does not read", tmp_path / "counts.npz")
+
+
 @pytest.mark.parametrize(
     ("y", "expected"),
     [

@@ -16,6 +16,7 @@ from pyarrow import parquet
 
 from gpu_pipeline import InputError, load
 from gpu_pipeline.datasets import digits, making
+from gpu_pipeline.datasets.made import MADE
 from gpu_pipeline.datasets.making import make_digits
 
 
@@ -76,6 +77,12 @@ def test_other_content_is_not_touched(made: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"notes\.txt"):
         make_digits(tmp_path, 100)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn" / MADE).write_text('{"set": "dig')
+    with pytest.raises(
+        InputError, match=r"torn/_made\.json does not say what the folder will hold, .* to make it again"
+    ):
+        make_digits(tmp_path / "torn", 100)
     with pytest.raises(InputError, match="0 rows"):
         make_digits(tmp_path / "none", 0)
 

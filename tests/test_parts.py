@@ -13,7 +13,8 @@ from pyarrow import parquet
 
 from gpu_pipeline import InputError, load
 from gpu_pipeline.datasets.columns import Columns
-from gpu_pipeline.datasets.parts import MADE, METADATA, open_parts
+from gpu_pipeline.datasets.made import MADE
+from gpu_pipeline.datasets.parts import METADATA, open_parts
 
 X = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
 Y = np.arange(50) % 4
@@ -248,3 +249,14 @@ def test_a_folder_that_is_not_filled(tmp_path: Path) -> None:
     (tmp_path / MADE).unlink()
     with pytest.raises(InputError, match="it has no rows"):
         load(str(tmp_path))
+
+
+@pytest.mark.parametrize("said", ["", "{", "[]", '{"set": "digits"}', '{"set": "digits", "rows": "ten", "seed": 2}'])
+def test_a_folder_that_does_not_say_what_it_will_hold(folder: Path, said: str) -> None:
+    (folder / MADE).write_text(said)
+    with pytest.raises(
+        InputError, match=r"_made\.json does not say what the folder will hold, as it should: delete it"
+    ):
+        load(str(folder))
+    (folder / MADE).unlink()
+    assert load(str(folder)).total == 50

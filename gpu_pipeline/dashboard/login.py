@@ -44,7 +44,7 @@ def passwords(basic_auth: str) -> Passwords:
     if not basic_auth.strip():
         raise InputError("the password is empty: give one, or leave --basic-auth out.")
     path = Path(basic_auth)
-    if not basic_auth.endswith(".json") and not path.is_file():
+    if not basic_auth.endswith(".json") and not _is_file(path):
         return basic_auth
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -53,6 +53,13 @@ def passwords(basic_auth: str) -> Passwords:
     if not isinstance(values, dict) or not values or not all(isinstance(v, str) and v for v in values.values()):
         raise InputError(f'{path} does not hold names and passwords: give a JSON object such as {{"ann": "..."}}.')
     return values
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # longer than any file's name
+        return False
 
 
 def fits(known: Passwords, name: str, password: str) -> bool:

@@ -142,7 +142,13 @@ def _from_sparse(path: Path, pick: Pick) -> Dataset:
     """A sparse matrix as SciPy writes it; the chosen rows are made dense."""
     from scipy import sparse
 
-    matrix = sparse.load_npz(path).tocsr()
+    try:
+        matrix = sparse.load_npz(path).tocsr()
+    except (NotImplementedError, AttributeError) as error:  # another format, or none that is a name
+        raise InputError(
+            f"{path.name} is a sparse matrix that SciPy does not read ({str(error).rstrip('.')}): save it anew, as "
+            "scipy.sparse.save_npz(path, matrix.tocsr())."
+        ) from None
     total, columns = matrix.shape
     rows = pick(total)
     try:

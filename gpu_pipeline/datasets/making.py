@@ -26,7 +26,8 @@ import numpy as np
 
 from ..errors import InputError
 from . import digits
-from .parts import MADE, METADATA
+from .made import MADE, Made, made_of
+from .parts import METADATA
 
 ROWS = 128 * digits.CHUNK
 """Rows of a partition, 51 MB of images: whole chunks, so that no random stream is drawn twice."""
@@ -103,7 +104,7 @@ def make_digits(
 
 def _claim(folder: Path, rows: int, seed: int, names: set[str]) -> None:
     """Say in the folder what it will hold, and see that it holds nothing else."""
-    made = {"set": "digits", "rows": rows, "seed": seed, "form": FORM}
+    made = json.dumps(Made("digits", rows, seed, FORM)._asdict())
     try:
         folder.mkdir(parents=True, exist_ok=True)
         present = {path.name for path in folder.iterdir() if not path.name.startswith(_DRAFT)}
@@ -112,15 +113,14 @@ def _claim(folder: Path, rows: int, seed: int, names: set[str]) -> None:
             raise InputError(
                 f"{folder} holds {len(others)} other files, such as {min(others)}: name a folder that is empty or new."
             )
-        if MADE in present:
-            before = json.loads((folder / MADE).read_text(encoding="utf-8"))
-            if before["seed"] != seed or before["form"] != FORM:
-                raise InputError(f"{folder} holds digits of seed {before['seed']}: name another folder or that seed.")
-        elif present:
+        before = made_of(folder)
+        if before is not None and (before.seed, before.form) != (seed, FORM):
+            raise InputError(f"{folder} holds digits of seed {before.seed}: name another folder or that seed.")
+        if before is None and present:
             raise InputError(f"{folder} holds Parquet that this command did not write: name another folder.")
         for draft in folder.glob(f"{_DRAFT}*"):
             draft.unlink(missing_ok=True)
-        _replace(folder / MADE, lambda draft: draft.write_text(json.dumps(made) + "\n", encoding="utf-8"))
+        _replace(folder / MADE, lambda draft: draft.write_text(f"{made}\n", encoding="utf-8"))
     except OSError as error:
         raise InputError(f"cannot write to {folder} ({error.strerror}): choose another place.") from None
 

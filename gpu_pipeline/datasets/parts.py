@@ -22,6 +22,7 @@ from .columns import Columns, check_columns, choose_features, is_array
 from .dataset import Dataset, Pick
 from .kept import check_once, frame_of
 from .labels import joined
+from .made import MADE, check_filled
 from .schemas import Common, cast, common
 from .tables import label_column, matrix
 
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
 
 METADATA = b"gpu_pipeline"
 """Key in a file's metadata: JSON with `label`, `image_shape` and `recommended`."""
-
-MADE = "_made.json"
-"""File in a folder that `making` fills: what it will hold. Other readers of Parquet pass over such names."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +169,7 @@ def open_parts(path: Path, wanted: Columns) -> Parts:
                 kept = sum(group.column(j).total_uncompressed_size for j in beside)
                 pieces.append(Piece(str(each), i, start, group.num_rows, kept))
     if path.is_dir():
-        _check_filled(path, sum(piece.rows for piece in pieces))
+        check_filled(path, sum(piece.rows for piece in pieces))
     if not pieces:
         below = sorted(file.parent.name for file in path.glob("*/*.parquet"))[:1] if not files else []
         if below:
@@ -243,17 +241,6 @@ def _footer(path: Path) -> tuple[parquet.FileMetaData, pa.Schema]:
             return file.metadata, file.schema_arrow
     except (pa.ArrowException, OSError) as error:
         raise damaged(str(path), error) from None
-
-
-def _check_filled(path: Path, rows: int) -> None:
-    if not (path / MADE).is_file():
-        return
-    made = json.loads((path / MADE).read_text(encoding="utf-8"))
-    if rows != made["rows"]:
-        raise InputError(
-            f"{path} has {rows:,} of {made['rows']:,} rows: finish it with gpu-pipeline data make {made['set']} "
-            f"--rows {made['rows']} --seed {made['seed']} --out {path}."
-        )
 
 
 def _described(name: str, pieces: tuple[Piece, ...], files: Common, wanted: Columns) -> Parts:
