@@ -343,11 +343,11 @@ BAD_FILES: dict[str, tuple[Callable[[Path], list[Any]], str]] = {
     "pickled": (_pickled, "npy"),
     **{
         f"empty {suffix}": (_bytes(f"bad.{suffix}", b""), "is empty")
-        for suffix in ("npy", "npz", "csv", "csv.gz", "parquet", "feather")
+        for suffix in ("npy", "npz", "csv", "csv.gz", "parquet", "feather", "arrow")
     },
     **{
         f"no {suffix}": (_bytes(f"bad.{suffix}", b"PK\x03\x04 certainly\xff\x00 not\n" * 9), f"bad.{suffix}")
-        for suffix in ("npy", "csv.gz", "parquet", "feather")
+        for suffix in ("npy", "csv.gz", "parquet", "feather", "arrow")
     },
     "truncated csv.gz": (_bytes("bad.csv.gz", gzip.compress(b"a,b\n" + b"1,2\n3,4\n" * 999)[:-30]), "bad.csv.gz"),
     "truncated IDX": (_idx(lambda whole: gzip.compress(whole)[:-9]), "is a truncated gzip file"),

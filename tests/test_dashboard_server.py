@@ -418,11 +418,12 @@ def points(**columns: object) -> pd.DataFrame:
     return pd.DataFrame({"x": [0.0, 1.0, 2.0], "y": [5.0, 6.0, 7.0], **columns})
 
 
-@pytest.mark.parametrize("suffix", ["parquet", "csv", "csv.gz", "feather"])
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "csv.gz", "feather", "arrow"])
 def test_a_table_of_points(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"points.{suffix}"
     table = points(kind=["a", "b", "a"], size=[1, 2, 3])
-    getattr(table, f"to_{suffix.partition('.')[0]}")(path, **({"index": False} if "csv" in suffix else {}))
+    kind = {"csv.gz": "csv", "arrow": "feather"}.get(suffix, suffix)
+    getattr(table, f"to_{kind}")(path, **({"index": False} if kind == "csv" else {}))
     found = open_file(path)
     assert found.columns.tolist() == ["row", "x", "y", "kind", "size"]
     assert found["row"].tolist() == [0, 1, 2]

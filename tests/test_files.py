@@ -12,14 +12,22 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from pyarrow import feather, parquet
+from pyarrow import feather, ipc, parquet
 from scipy import sparse
 
 from gpu_pipeline.datasets import Dataset, is_table, load
+from gpu_pipeline.datasets.tables import TABLES
 from gpu_pipeline.errors import InputError, listed, unknown_name
 
 X = np.array([[1.5, 2], [3, 4.25], [5, 6], [7, 9]])
 TABLE = pd.DataFrame({"a": [1.5, 3, 5, 7], "kind": ["p", "q", "p", "ü"], "b": [2, 4, 6, 9], "n": [3, 1, 2, 3]})
+
+
+def streamed(table: pa.Table, path: Path, rows: int = 3) -> None:
+    """A table as Hugging Face's datasets writes it, a few rows at a time."""
+    with ipc.new_stream(path, table.schema) as writer:
+        writer.write_table(table, max_chunksize=rows)
+
 
 WRITERS: dict[str, Any] = {
     "t.csv": lambda path: TABLE.to_csv(path, index=False),
@@ -27,6 +35,8 @@ WRITERS: dict[str, Any] = {
     "T.CSV": lambda path: TABLE.to_csv(path, index=False),
     "t.parquet": lambda path: TABLE.to_parquet(path, index=False),
     "t.feather": lambda path: feather.write_feather(TABLE, path, compression="uncompressed"),
+    "t.arrow": lambda path: feather.write_feather(TABLE, path),
+    "s.arrow": lambda path: streamed(pa.Table.from_pandas(TABLE), path),
 }
 
 
@@ -306,7 +316,7 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
     assert not (tmp_path / "exploded").exists()
 
 
-@pytest.mark.parametrize("suffix", ["npy", "npz", "csv", "csv.gz", "parquet", "feather"])
+@pytest.mark.parametrize("suffix", ["npy", "npz", "csv", "csv.gz", "parquet", "feather", "arrow"])
 def test_empty_and_foreign_files(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"x.{suffix}"
     path.touch()
@@ -315,7 +325,7 @@ def test_empty_and_foreign_files(tmp_path: Path, suffix: str) -> None:
     refused("x." + suffix, path)
 
 
-@pytest.mark.parametrize("name", ["x.npy", "x.npz", "t.csv.gz", "t.parquet", "t.feather"])
+@pytest.mark.parametrize("name", ["x.npy", "x.npz", "t.csv.gz", "t.parquet", "t.feather", "t.arrow"])
 def test_truncated_files(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     if name in WRITERS:
@@ -326,6 +336,22 @@ def test_truncated_files(tmp_path: Path, name: str) -> None:
     for part in (len(whole) - 10, len(whole) // 2, 5):
         path.write_bytes(whole[:part])
         refused(name, path)
+
+
+def test_a_stream_that_breaks_off(tmp_path: Path) -> None:
+    WRITERS["s.arrow"](tmp_path / "s.arrow")
+    whole = (tmp_path / "s.arrow").read_bytes()
+    for part in (len(whole) - 30, len(whole) // 2, 5):
+        (tmp_path / "s.arrow").write_bytes(whole[:part])
+        refused("s.arrow is not a readable Arrow file (", tmp_path / "s.arrow")
+
+
+def test_columns_of_arrow_stay_on_disk(tmp_path: Path) -> None:
+    held = pa.total_allocated_bytes()
+    streamed(pa.table({"a": np.arange(5e5), "b": np.arange(5e5)}), tmp_path / "s.arrow", 10_000)
+    opened = TABLES[".arrow"](tmp_path / "s.arrow")
+    assert opened.read(["b"]).num_rows == 500_000
+    assert pa.total_allocated_bytes() - held < 1_000_000
 
 
 def test_damaged_parquet(tmp_path: Path) -> None:
@@ -380,11 +406,11 @@ def test_columns_of_a_table_have_names_and_those_of_an_array_do_not(tmp_path: Pa
 def arrays(path: Path, values: list[Any], kind: pa.DataType | None = None) -> Path:
     """A table with a number and an array in each row."""
     table = pa.table({"id": range(len(values)), "text": ["a"] * len(values), "vector": pa.array(values, kind)})
-    (parquet.write_table if path.suffix == ".parquet" else feather.write_feather)(table, path)
+    {".parquet": parquet.write_table, ".feather": feather.write_feather, ".arrow": streamed}[path.suffix](table, path)
     return path
 
 
-@pytest.mark.parametrize("name", ["t.parquet", "t.feather"])
+@pytest.mark.parametrize("name", ["t.parquet", "t.feather", "t.arrow"])
 @pytest.mark.parametrize("kind", [pa.list_(pa.float32()), pa.large_list(pa.float64()), pa.list_(pa.float32(), 2)])
 def test_a_column_of_arrays_is_the_features(tmp_path: Path, name: str, kind: pa.DataType) -> None:
     path = arrays(tmp_path / name, X.tolist(), kind)

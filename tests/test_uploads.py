@@ -161,7 +161,7 @@ def test_all_of_an_uploaded_file_is_taken_unless_fewer_are_asked_for() -> None:
     assert 'name="sample" value="all"' in form(["mine.csv"], "upload/mine.csv")
 
 
-@pytest.mark.parametrize("name", ["x.npy", "x.npz", "x.csv", "x.csv.gz", "x.parquet", "x.feather"])
+@pytest.mark.parametrize("name", ["x.npy", "x.npz", "x.csv", "x.csv.gz", "x.parquet", "x.feather", "x.arrow"])
 def test_garbage_is_one_sentence(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(np.random.default_rng(0).bytes(5000))
     with pytest.raises(InputError) as refused:

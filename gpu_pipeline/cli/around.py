@@ -14,7 +14,7 @@ from .options import AsJson, DataDir, Store
 
 def dashboard(
     file: Annotated[
-        Path | None, typer.Argument(help="A file of points (.parquet, .csv, .feather, .npy) to look at.")
+        Path | None, typer.Argument(help="A file of points (.parquet, .csv, .feather, .arrow, .npy) to look at.")
     ] = None,
     x: Annotated[str | None, typer.Option(help="Its column with the points' places along x.")] = None,
     y: Annotated[str | None, typer.Option(help="The same along y.")] = None,

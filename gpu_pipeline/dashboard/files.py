@@ -69,7 +69,7 @@ def open_file(path: str | Path, x: str | None = None, y: str | None = None) -> p
     Parameters
     ----------
     path
-        A Parquet, CSV or Feather file with two columns of places, or a .npy file with an array (n, 2).
+        A Parquet, CSV, Feather or Arrow file with two columns of places, or a .npy file with an array (n, 2).
     x, y
         Names of the columns of places; by default the usual ones, see `AXES`.
 

@@ -1,4 +1,4 @@
-"""Columns whose values are arrays of equal length: a row's features in one column of Parquet or Feather."""
+"""Columns whose values are arrays of equal length: a row's features in one column of a table."""
 
 from __future__ import annotations
 

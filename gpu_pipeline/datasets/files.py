@@ -1,4 +1,4 @@
-"""A person's own files: `.npy`, `.npz`, `.csv`, `.csv.gz`, `.parquet` and `.feather`.
+"""A person's own files: `.npy`, `.npz`, `.csv`, `.csv.gz`, `.parquet`, `.feather` and `.arrow`.
 
 - `.npy`: one array, (rows, columns) or images (rows, height, width); memory-mapped.
 - `.npz`: the same under one of `FEATURE_KEYS` and labels under one of `LABEL_KEYS`, or a single array

@@ -1,4 +1,4 @@
-"""Tables with named columns: CSV, Parquet and Feather, read by pyarrow."""
+"""Tables with named columns: CSV, Parquet, Feather and Arrow, read by pyarrow."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from .labels import decoded, labels, without
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_ARROW_FILE = b"ARROW1"
 
 
 class Opened(NamedTuple):
@@ -148,6 +150,21 @@ def _feather(path: Path) -> Opened:
     return Opened(table.schema, table.select)
 
 
+def _arrow(path: Path) -> Opened:
+    """A file or a stream of Arrow's: what is cached or sent is a stream, which does not begin with the file's mark."""
+    import pyarrow as pa
+    from pyarrow import ipc
+
+    source = pa.memory_map(str(path))
+    try:
+        stream = source.read(len(_ARROW_FILE)) != _ARROW_FILE
+        source.seek(0)
+        table = (ipc.open_stream if stream else ipc.open_file)(source).read_all()
+    except (pa.ArrowException, OSError) as error:
+        raise _not_a(path, "Arrow file", error) from None
+    return Opened(table.schema, table.select)
+
+
 def _not_a(path: Path, kind: str, error: Exception) -> InputError:
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return InputError(f"{path} is not a readable {kind} ({lines[0].rstrip('.')}): save it again.")
@@ -209,5 +226,6 @@ TABLES: dict[str, Callable[[Path], Opened]] = {
     ".csv": _csv,
     ".parquet": _parquet,
     ".feather": _feather,
+    ".arrow": _arrow,
 }
 """Suffix -> how to open such a table."""
