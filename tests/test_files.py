@@ -444,11 +444,76 @@ def test_arrays_that_cannot_be_features(tmp_path: Path) -> None:
     path = arrays(tmp_path / "t.parquet", [[1.0, 2.0]] * 3)
     refused("name it alone", path, columns=["vector", "id"])
     refused("holds list<element: string>", arrays(path, [["a"]] * 3), columns=["vector"])
-    long = TABLE.assign(kind="[" + "0.25, " * 100)
+    two = pa.table({name: pa.array([[1.0, 2.0]] * 3) for name in ("image", "caption")})
+    parquet.write_table(two, path)
+    refused("has arrays in the columns image, caption: name one of them as the features, by --columns NAME or", path)
+    long = TABLE.assign(kind="[0.25; " + "0.25; " * 100)
     long.to_csv(tmp_path / "long.csv", index=False)
-    refused("holds text such as '[0.25, 0.25,", tmp_path / "long.csv", columns=["kind"])
+    refused("holds text such as '[0.25; 0.25;", tmp_path / "long.csv", columns=["kind"])
     with pytest.raises(InputError, match=r"\.\.\.' where numbers are expected"):
         load(str(tmp_path / "long.csv"), columns=["kind"])
+
+
+VECTORS = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
+WRITTEN = {
+    "text": [str(row) for row in VECTORS],
+    "lists": [str([0.5, -1e-05, *range(k)]) for k in range(6)],
+    "bytes": [row.tobytes() for row in VECTORS],
+}
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.feather", "parts"])
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("text", "looks like arrays written as text: make arrays of them, and save those as Parquet or .npy."),
+        ("lists", "looks like arrays written as text: make arrays of them, and save those as Parquet or .npy."),
+        ("bytes", "may hold embeddings stored as bytes: decode them first, as np.frombuffer(value, np.float32) does, "),
+    ],
+)
+def test_arrays_in_a_form_that_is_not_read_are_told(tmp_path: Path, name: str, kind: str, says: str) -> None:
+    path = tmp_path / name
+    file, write = path, feather.write_feather if path.suffix == ".feather" else parquet.write_table
+    if not path.suffix:
+        path.mkdir()
+        file = path / "0.parquet"
+    table = pa.table({"vector": [None, *WRITTEN[kind]], "title": ["[1] by A. B."] * 7})
+    write(table, file)
+    refused(f"the column 'vector' of {name} {says}", path)
+    refused(f"the column 'vector' of {name} {says}", path, columns="vector")
+    write(table.append_column("likes", pa.array(range(7))), file)
+    notes = load(path).notes
+    assert len(notes) == 2
+    assert notes[1].startswith(f"the column 'vector' of {name} {says}")
+    assert load(path, label_column="title").notes[1:] == notes[1:]
+
+
+def test_what_is_no_array_is_not_taken_for_one(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "likes": [1, 2],
+            "some": ["[0.5, 1]", "see there"],
+            "cite": ["[1] A", "[2] B"],
+            "files": [b"abcd", b"abcdefgh"],
+            "odd": [b"abc", b"def"],
+            "none": pa.array([None, None], pa.binary()),
+        }
+    )
+    parquet.write_table(table, tmp_path / "t.parquet")
+    (note,) = load(tmp_path / "t.parquet").notes
+    assert note.startswith("t.parquet: columns without numbers are left out")
+
+
+def test_text_like_arrays_in_csv(tmp_path: Path) -> None:
+    pd.DataFrame({"vector": list(VECTORS)}).to_csv(tmp_path / "t.csv", index=False)
+    refused("the column 'vector' of t.csv looks like arrays written as text", tmp_path / "t.csv")
+
+
+def test_of_what_is_left_out_the_first_rows_alone_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    parquet.write_table(pa.table({"likes": np.arange(1_000), "file": [b"1234"] * 999 + [b"12"]}), path)
+    assert TABLES[".parquet"](path).first(["file"]).num_rows == 100
+    assert "may hold embeddings stored as bytes" in load(path).notes[1]
 
 
 def test_a_missing_number_is_told_by_its_column(tmp_path: Path) -> None:

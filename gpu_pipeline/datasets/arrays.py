@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +12,12 @@ from ..errors import InputError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+FIRST = 100
+"""Rows that are looked at to see what a column holds that is no feature."""
+
+_WRITTEN = r"^\s*[\[(]\s*[-+.\d][-+.\deE]*[,\s]\s*[-+.\d]"
+"""How text begins that is an array or a list as Python prints it."""
 
 
 def array_column(schema: pa.Schema) -> str | None:
@@ -69,6 +77,36 @@ def array_matrix(name: str, column: pa.ChunkedArray, said: str, rows: np.ndarray
         )
     parts = [_bytes(chunk) if binary else chunk.flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks]
     return (parts[0] if len(parts) == 1 else np.concatenate(parts)).reshape(len(lengths), wanted)
+
+
+def disguised(column: pa.ChunkedArray) -> str:
+    """What a column seems to hold if that is arrays in a form that is not read, and what to do; else nothing."""
+    from pyarrow import compute, types
+
+    if types.is_string(column.type) or types.is_large_string(column.type):
+        if compute.all(compute.match_substring_regex(column, _WRITTEN), min_count=1).as_py():
+            return "looks like arrays written as text: make arrays of them, and save those as Parquet or .npy"
+    elif types.is_binary(column.type) or types.is_large_binary(column.type):
+        lengths = set(compute.binary_length(column).drop_null().to_pylist())
+        if len(lengths) == 1 and (length := lengths.pop()) and length % 4 == 0:
+            return (
+                "may hold embeddings stored as bytes: decode them first, as np.frombuffer(value, np.float32) does, and "
+                "save them as lists or as .npy"
+            )
+    return ""
+
+
+def first_rows(path: str | Path, columns: Sequence[str]) -> pa.Table:
+    """Some columns of the first rows of a Parquet file, of those it has; none if what reads them all will fail too."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(path, memory_map=True) as file:
+            batches = file.iter_batches(FIRST, columns=list(columns))
+            return next((pa.Table.from_batches([batch]) for batch in batches), pa.table({}))
+    except (pa.ArrowException, OSError):
+        return pa.table({})
 
 
 def _bytes(chunk: pa.FixedSizeBinaryArray) -> np.ndarray:

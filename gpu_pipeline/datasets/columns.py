@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import InputError, listed, unknown_name
+from .arrays import disguised
 from .kept import check_kinds, check_names
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ class Columns:
 
 ALL = Columns()
 """Nothing is named."""
+
+
+Read = Callable[[list[str]], "pa.Table"]
+"""Reads some columns of a table."""
 
 
 def no_names(name: str) -> InputError:
@@ -59,7 +64,7 @@ def check_columns(name: str, schema: pa.Schema, wanted: Columns) -> None:
 
 
 def choose_features(
-    name: str, schema: pa.Schema, wanted: Columns, read: Callable[[list[str]], pa.Table] | None = None
+    name: str, schema: pa.Schema, wanted: Columns, first: Read, read: Read | None = None
 ) -> tuple[list[str], tuple[str, ...]]:
     """Names of the columns of features, or of the one of arrays, and what to say about the choice.
 
@@ -71,8 +76,10 @@ def choose_features(
         Its columns.
     wanted
         Which of them are asked for.
+    first
+        Reads the first rows of some columns, to see whether they are arrays in a form that is not read.
     read
-        Reads some columns, so that an error can show a text that stands where a number is expected.
+        Reads all rows, so that an error can show a text that stands where a number is expected.
 
     Raises
     ------
@@ -80,13 +87,11 @@ def choose_features(
         If a column that is named holds no numbers, or there is none that does.
     """
     if wanted.features is None:
-        return _all_features(name, schema, wanted.label, wanted.keep)
-    return _named_features(name, schema, wanted, read), ()
+        return _all_features(name, schema, wanted, first)
+    return _named_features(name, schema, wanted, first, read), ()
 
 
-def _named_features(
-    name: str, schema: pa.Schema, wanted: Columns, read: Callable[[list[str]], pa.Table] | None
-) -> list[str]:
+def _named_features(name: str, schema: pa.Schema, wanted: Columns, first: Read, read: Read | None) -> list[str]:
     features = list(wanted.features or ())
     if not features:
         raise InputError(f"no column of {name} is chosen: name at least one.")
@@ -99,6 +104,8 @@ def _named_features(
         return features
     for column in features:
         if not is_numeric(schema.field(column).type):
+            if arrays := _disguised(name, first([column])):
+                raise InputError(arrays[0])
             values = [] if read is None else read([column])[column].to_pylist()
             example = next((str(value) for value in values if value is not None and not is_number(str(value))), "")
             text = isinstance(next((value for value in values if value is not None), None), str)
@@ -109,11 +116,9 @@ def _named_features(
     return features
 
 
-def _all_features(
-    name: str, schema: pa.Schema, label: str | None, keep: tuple[str, ...]
-) -> tuple[list[str], tuple[str, ...]]:
+def _all_features(name: str, schema: pa.Schema, wanted: Columns, first: Read) -> tuple[list[str], tuple[str, ...]]:
     """Names of the columns of numbers but the label's and those kept, and what to say about them and the others."""
-    asked = {label, *keep}
+    asked = {wanted.label, *wanted.keep}
     others = [field for field in schema if field.name not in asked and not INDEX.fullmatch(field.name)]
     features = [field.name for field in others if is_numeric(field.type)]
     arrays = [field.name for field in others if is_array(field.type)]
@@ -122,23 +127,36 @@ def _all_features(
         rest = f", and {listed(left)} left out" if left else ""
         return arrays, (f"{name}: the arrays of the column {arrays[0]!r} are taken as the features{rest}.",)
     if arrays:
-        raise InputError(f"{name} has arrays in the columns {listed(arrays)}: name one of them as the features.")
+        raise InputError(
+            f"{name} has arrays in the columns {listed(arrays)}: name one of them as the features, by --columns NAME "
+            "or by columns=NAME in Python."
+        )
+    left = [field.name for field in others if not is_numeric(field.type)]
+    hidden = _disguised(name, first(left)) if left else []
+    if not features and hidden:
+        raise InputError(hidden[0])
     if not features:
         raise InputError(f"{name} has no column of numbers for features: its columns are {listed(schema.names)}.")
-    left = [field.name for field in others if not is_numeric(field.type)]
     notes = [f"{name}: columns without numbers are left out, unless you keep them: {listed(left)}."] if left else []
+    notes += hidden
     notes += [
         f"{name}: the column {column!r} is left out, being pandas' index by its name; rename it if it is a feature."
         for column in schema.names
         if column not in asked and INDEX.fullmatch(column)
     ]
-    if label is None:
+    if wanted.label is None:
         notes += [
             f"{name}: the column {column!r} is taken as a feature; name it as the label column if it is one."
             for column in features
             if column.lower() in LIKELY_LABELS
         ]
     return features, tuple(notes)
+
+
+def _disguised(name: str, table: pa.Table) -> list[str]:
+    """A sentence for each column of a table that seems to hold arrays in a form that is not read."""
+    found = {column: disguised(table[column]) for column in table.column_names}
+    return [f"the column {column!r} of {name} {said}." for column, said in found.items() if said]
 
 
 def is_numeric(kind: pa.DataType) -> bool:

@@ -11,13 +11,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from ..errors import InputError
-from .arrays import array_column, array_matrix, row_of
+from .arrays import array_column, array_matrix, first_rows, row_of
 from .columns import Columns, check_columns, choose_features, is_array
 from .dataset import Dataset, Pick
 from .kept import check_once, frame_of
@@ -255,7 +256,7 @@ def _described(name: str, pieces: tuple[Piece, ...], files: Common, wanted: Colu
     if array is not None and wanted.features in (None, (array,)):
         chosen, images = [array], said
     else:
-        (chosen, notes), images = choose_features(name, schema, wanted), {}
+        (chosen, notes), images = choose_features(name, schema, wanted, partial(first_rows, pieces[0].path)), {}
     files.check(chosen)
     kinds = [schema.field(column).type for column in chosen]
     size, dtype = row_of(kinds[0])

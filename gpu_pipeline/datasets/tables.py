@@ -5,14 +5,15 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..errors import InputError
-from .arrays import array_matrix
-from .columns import Columns, check_columns, choose_features, is_array, is_number, is_numeric
+from .arrays import FIRST, array_matrix, first_rows
+from .columns import Columns, Read, check_columns, choose_features, is_array, is_number, is_numeric
 from .dataset import Dataset, Pick
 from .kept import check_once, frame_of
 from .labels import decoded, labels, without
@@ -24,10 +25,12 @@ _ARROW_FILE = b"ARROW1"
 
 
 class Opened(NamedTuple):
-    """A table that is not read yet: its columns, how to read some of them, and what to say about it."""
+    """A table that is not read yet: its columns, how to read some of them, and the first rows of some, and what to say
+    about it."""
 
     schema: pa.Schema
-    read: Callable[[list[str]], pa.Table]
+    read: Read
+    first: Read
     notes: tuple[str, ...] = ()
 
 
@@ -44,7 +47,7 @@ def read(path: Path, suffix: str, pick: Pick, wanted: Columns) -> Dataset:
     names = opened.schema.names
     check_once(path.name, names)
     check_columns(path.name, opened.schema, wanted)
-    features, notes = choose_features(path.name, opened.schema, wanted, opened.read)
+    features, notes = choose_features(path.name, opened.schema, wanted, opened.first, opened.read)
     label = () if wanted.label is None else (wanted.label,)
     table = opened.read(list(dict.fromkeys([*features, *label, *wanted.keep])))
     total = table.num_rows
@@ -89,7 +92,10 @@ def _csv(path: Path) -> Opened:
 
 
 def _of_csv(table: pa.Table, *notes: str) -> Opened:
-    return Opened(table.schema, lambda columns: _absent(table.select(columns)), notes)
+    def some(columns: list[str], rows: int | None = None) -> pa.Table:
+        return _absent(table.select(columns).slice(0, rows))
+
+    return Opened(table.schema, some, partial(some, rows=FIRST), notes)
 
 
 def _absent(table: pa.Table) -> pa.Table:
@@ -135,7 +141,7 @@ def _parquet(path: Path) -> Opened:
         except (pa.ArrowInvalid, OSError) as error:
             raise _not_a(path, "Parquet file", error) from None
 
-    return Opened(file.schema_arrow, some)
+    return Opened(file.schema_arrow, some, partial(first_rows, path))
 
 
 def _feather(path: Path) -> Opened:
@@ -147,7 +153,7 @@ def _feather(path: Path) -> Opened:
         table = feather.read_table(path, memory_map=True)
     except pa.ArrowInvalid as error:
         raise _not_a(path, "Feather file", error) from None
-    return Opened(table.schema, table.select)
+    return Opened(table.schema, table.select, table.slice(0, FIRST).select)
 
 
 def _arrow(path: Path) -> Opened:
@@ -162,7 +168,7 @@ def _arrow(path: Path) -> Opened:
         table = (ipc.open_stream if stream else ipc.open_file)(source).read_all()
     except (pa.ArrowException, OSError) as error:
         raise _not_a(path, "Arrow file", error) from None
-    return Opened(table.schema, table.select)
+    return Opened(table.schema, table.select, table.slice(0, FIRST).select)
 
 
 def _not_a(path: Path, kind: str, error: Exception) -> InputError:
