@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import scipy.sparse
 from hypothesis import given
@@ -508,6 +509,43 @@ def test_a_data_set_of_ones_own() -> None:
         checked(pd.DataFrame(X))  # type: ignore[arg-type]
     with pytest.raises(InputError, match="by its name or path, not DataFrame"):
         load(pd.DataFrame(X))  # type: ignore[arg-type]
+
+
+def test_a_column_of_arrays_of_ones_own() -> None:
+    X = np.arange(6, dtype=np.float32).reshape(3, 2)
+    frame = pd.DataFrame({"embedding": list(X), "title": ["a", "b", "c"]}, index=[7, 8, 9])
+    lists = pd.Series(X.tolist(), dtype=pd.ArrowDtype(pa.list_(pa.float32())))
+    for rows in (frame["embedding"], frame[["embedding"]], frame["embedding"].to_numpy(), list(X), tuple(X), lists):
+        made = checked(Dataset("mine", rows, frame["title"]))  # type: ignore[arg-type]
+        np.testing.assert_array_equal(made.X, X)
+        assert (made.X.dtype, made.total, made.columns) == (np.float32, 3, None)
+    assert checked(Dataset("mine", pd.Series([[1, 2], [3, 4]]))).X.tolist() == [[1, 2], [3, 4]]  # type: ignore[arg-type]
+    with pytest.raises(
+        InputError, match=r"arrays in the column 'embedding' and .* give that one alone, as frame\['emb"
+    ):
+        Dataset("mine", frame)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([[1, 2], [3, 4], [5], [6]], "mine has 1 numbers where others have 2 in row 2 (counted from 0): give arrays"),
+        (
+            [[1, 2], None, [3, 4]],
+            "mine has no array in row 1 (counted from 0): give arrays of equal length in all rows.",
+        ),
+        ([None, [1, 2]], "mine has no array in row 0"),
+        ([np.ones((2, 3)), np.ones((2, 4))], "mine has 2 x 4 numbers where others have 2 x 3 in row 1"),
+        ([["a", "b"], ["c", "d"]], "mine holds text where numbers are expected"),
+        (["a", None], "mine has 1 dimension:"),
+        (None, "mine has 0 dimensions:"),
+    ],
+)
+def test_a_column_of_ones_own_that_cannot_be_used(rows: Any, says: str) -> None:
+    for some in (rows, pd.Series(rows, dtype=object)) if rows else (rows,):
+        with pytest.raises(InputError) as caught:
+            checked(Dataset("mine", some))  # type: ignore[arg-type]
+        assert says in str(caught.value)
 
 
 def test_one_column_may_be_named_as_it_is(tmp_path: Path) -> None:

@@ -1,10 +1,10 @@
-"""Columns whose values are arrays of equal length: a row's features in one column of a table."""
+"""Columns whose values are arrays of equal length: a row's features in one column of a table or frame."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -107,6 +107,60 @@ def first_rows(path: str | Path, columns: Sequence[str]) -> pa.Table:
             return next((pa.Table.from_batches([batch]) for batch in batches), pa.table({}))
     except (pa.ArrowException, OSError):
         return pa.table({})
+
+
+def as_rows(name: str, X: Any) -> np.ndarray:
+    """What anyone may have given as rows, as an array; where each row is an array or list, these are put together.
+
+    Parameters
+    ----------
+    name
+        Of the data, for sentences.
+    X
+        An array, a frame or a column of pandas, or a list.
+
+    Raises
+    ------
+    InputError
+        If there are arrays that are not of one shape, or in one of several columns.
+    """
+    try:
+        table = np.asarray(X)
+    except ValueError:  # lists that are not equally long
+        table = np.fromiter(X, object, len(X))
+    if table.dtype != object or table.ndim not in (1, 2):
+        return table
+    arrays = [column for column, value in zip(getattr(X, "columns", ()), table[:1].flat, strict=False) if _shape(value)]
+    if arrays and table.shape[1] > 1:
+        raise InputError(
+            f"{name} has arrays in the column {arrays[0]!r} and has other columns: give that one alone, as "
+            f"frame[{arrays[0]!r}]."
+        )
+    column = table[:, 0] if table.shape[1:] == (1,) else table
+    return _together(name, column) if column.ndim == 1 and any(map(_shape, column)) else table
+
+
+def _together(name: str, arrays: np.ndarray) -> np.ndarray:
+    """Arrays of one shape, put together."""
+    shapes = [_shape(array) for array in arrays]
+    usual = next(filter(None, shapes))
+    odd = next((i for i, shape in enumerate(shapes) if shape != usual), None)
+    if odd is None:
+        return np.stack(list(arrays))
+    what = f"{_times(shapes[odd])} numbers where others have {_times(usual)}" if shapes[odd] else "no array"
+    raise InputError(f"{name} has {what} in row {odd} (counted from 0): give arrays of equal length in all rows.")
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    """The shape of an array or of lists; none of anything else, and of lists that are not equally long."""
+    try:
+        return tuple(np.shape(value))
+    except ValueError:
+        return ()
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
 
 
 def _bytes(chunk: pa.FixedSizeBinaryArray) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import arguments
 from ..errors import InputError
+from .arrays import as_rows
 from .kept import checked_frame
 from .labels import as_array, labelled, labels, lack
 
@@ -35,7 +36,7 @@ class Dataset:
         Its name in the table of data sets, or the file's without its suffix.
     X
         (n, d) numbers as they are stored, not scaled; may be memory-mapped. Of a frame of pandas, which is taken too,
-        or of lists, an array is kept.
+        or of lists, an array is kept; so it is of a column or list of arrays of equal length, one for each row.
     y
         (n,) labels, integers or strings, or None; a masked array where rows have none. Of what is given, None, NaN and
         NA are missing too.
@@ -71,17 +72,20 @@ class Dataset:
 
     def __post_init__(self) -> None:
         if not isinstance(self.X, np.ndarray):
-            if self.columns is None and hasattr(self.X, "columns"):
-                object.__setattr__(self, "columns", tuple(map(str, self.X.columns)))
             if hasattr(self.X, "toarray"):
                 raise InputError(f"{self.name} is a sparse matrix: give a dense array, X.toarray().")
-            object.__setattr__(self, "X", np.asarray(self.X))
+            X, names = as_rows(self.name, self.X), getattr(self.X, "columns", None)
+            if self.columns is None and names is not None and X.shape[1:] == (len(names),):
+                object.__setattr__(self, "columns", tuple(map(str, names)))
+            object.__setattr__(self, "X", X)
         elif isinstance(self.X, np.ma.MaskedArray):
             if masked := int(np.count_nonzero(np.ma.getmaskarray(self.X))):
                 raise InputError(
                     f"{self.name} has {masked:,} masked values among its features: replace or remove them."
                 )
             object.__setattr__(self, "X", self.X.data)
+        elif self.X.dtype == object:
+            object.__setattr__(self, "X", as_rows(self.name, self.X))
         n = len(self.X) if self.X.ndim else 0
         rows = np.arange(n, dtype=np.int64) if self.rows is None else np.asarray(self.rows)
         object.__setattr__(self, "rows", rows)
