@@ -16,6 +16,7 @@ from . import __version__
 from .errors import InputError
 from .metrics import METRICS
 from .order import in_order
+from .record import made_from
 from .report import compare
 from .store import replace_file
 
@@ -206,7 +207,7 @@ def _facts(run: Run) -> dict[str, str]:
         "source": data["source"],
         "rows": f"{data['n']:,} of {data['total']:,}",
         "columns": f"{data['columns']:,}",
-        "preprocessing": record.preprocess,
+        "made from, and judged by": made_from(record),
         "digest of the data (SHA-256)": data["digest"],
         **{name.replace("_", " "): value for name, value in machine.items()},
     }

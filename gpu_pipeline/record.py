@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import InputError
+from .methods import PCA, KMeans
 from .recipe import Recipe, make
 
 if TYPE_CHECKING:
@@ -230,12 +231,22 @@ def title_of(record: Record, scores: Scores) -> tuple[str, str]:
 
 
 def settings_of(recipe: Recipe) -> str:
-    """What tells the maps of a sweep apart, for reading."""
+    """What tells maps of a sweep apart, for reading: perplexity or neighbours, what is not as usual, and the seed."""
     embed = recipe.embed
-    if embed.method == "pca":
-        return f"seed {recipe.seed}"
-    name, value = ("perplexity", embed.perplexity) if embed.method == "tsne" else ("n neighbors", embed.n_neighbors)
-    return f"{name} {value:g}, seed {recipe.seed}"
+    parts = []
+    if not isinstance(embed, PCA):
+        usual = {**type(embed)().model_dump(), "perplexity": None, "n_neighbors": None}
+        told = {name: value for name, value in embed.model_dump().items() if value != usual[name]}
+        parts = [f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in told.items()]
+    if recipe.reduce.n_components != PCA().n_components:
+        parts.append(f"{recipe.reduce.n_components} components" if recipe.reduce.n_components else "all columns")
+    if recipe.preprocess != "auto":
+        parts.append(f"preprocess {recipe.preprocess}")
+    if recipe.cluster.n_clusters != KMeans().n_clusters:
+        parts.append(f"{recipe.cluster.n_clusters} clusters")
+    if recipe.cluster_on != "map":
+        parts.append(f"clusters on {recipe.cluster_on}")
+    return ", ".join([*parts, f"seed {recipe.seed}"]).replace("_", " ")
 
 
 def unlike(left: Record, right: Record) -> dict[str, tuple[str, ...]]:
@@ -252,6 +263,10 @@ def unlike(left: Record, right: Record) -> dict[str, tuple[str, ...]]:
     one, two = left.recipe.judge_perplexity(), right.recipe.judge_perplexity()
     if one != two:
         reasons[f"KL is at a perplexity of {one:g} for A and of {two:g} for B."] = ("kl",)
+    methods = left.recipe.embed.method, right.recipe.embed.method
+    if methods[0] != methods[1] and "tsne" in methods:
+        other = "B" if methods[0] == "tsne" else "A"
+        reasons[f"KL is what t-SNE lowers; the map of {other} was not made to."] = ("kl",)
     return reasons
 
 
@@ -266,7 +281,7 @@ def cautions(left: Record, right: Record) -> tuple[list[str], set[str]]:
     from .compare import doubt
 
     doubted, reasons = doubt(left.dataset, right.dataset), unlike(left, right)
-    notes = [*filter(None, [doubted]), *_samples(left, right), *_without_kl(left, right)]
+    notes = [*filter(None, [doubted]), *_samples(left, right)]
     return [*notes, *reasons], {name for names in reasons.values() for name in names}
 
 
@@ -278,13 +293,10 @@ def _samples(left: Record, right: Record) -> list[str]:
     return ["A and B are different samples, drawn by their seeds: scores differ by the rows, too."]
 
 
-def _without_kl(left: Record, right: Record) -> list[str]:
-    """A note where one map of two was made to lower KL and the other was not."""
-    methods = left.recipe.embed.method, right.recipe.embed.method
-    if methods[0] == methods[1] or "tsne" not in methods:
-        return []
-    other = "B" if methods[0] == "tsne" else "A"
-    return [f"KL is what t-SNE lowers; the map of {other} was not made to."]
+def made_from(record: Record) -> str:
+    """What a map was made from, and is judged by, with how much of the rows' variance it has."""
+    share = record.facts.get("reduce", {}).get("explained_variance_ratio")
+    return _features(record) + ("" if share is None else f" with {share:.1%} of the variance")
 
 
 def _features(record: Record) -> str:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .errors import InputError
-from .record import settings_of
+from .record import made_from, settings_of
 from .store import FILES, read_record
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def show(run: Run, *, notes: bool = True) -> None:
             for name, value in run.scores.values.items()
         ]
     )
-    print()
+    print(f"trustworthiness, neighbor_recall and kl are against {made_from(record)}\n")
     table(
         [
             {

@@ -8,6 +8,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from gpu_pipeline.errors import InputError
 from gpu_pipeline.methods import TSNE, UMAP
 from gpu_pipeline.pipeline import run as make_run
 from gpu_pipeline.recipe import make
-from gpu_pipeline.record import Run, cautions, unlike
+from gpu_pipeline.record import Run, cautions, made_from, settings_of, unlike
 from gpu_pipeline.report import compare, show_comparison
 from gpu_pipeline.scoring import Scores
 
@@ -209,6 +210,8 @@ def test_what_a_reader_of_two_runs_is_told(one: Run) -> None:
     by_tsne = replace(record, recipe=record.recipe.model_copy(update={"embed": TSNE()}))
     assert "KL is what t-SNE lowers; the map of B was not made to." in cautions(by_tsne, by_umap)[0]
     assert "KL is what t-SNE lowers; the map of A was not made to." in cautions(by_umap, by_tsne)[0]
+    assert cautions(by_tsne, by_umap)[1] == {"kl"}
+    assert cautions(by_tsne, by_tsne)[1] == set()
 
 
 def test_why_scores_of_two_runs_are_unlike(one: Run) -> None:
@@ -219,6 +222,7 @@ def test_why_scores_of_two_runs_are_unlike(one: Run) -> None:
             *("trustworthiness", "neighbor_recall", "kl"),
         ),
         "KL is at a perplexity of 30 for A and of 7 for B.": ("kl",),
+        "KL is what t-SNE lowers; the map of A was not made to.": ("kl",),
     }
 
 
@@ -255,3 +259,34 @@ def test_it_is_written_whole_or_not_at_all(one: Run, tmp_path: Path) -> None:
         page.write([one, clouds(first=500)], target)
     assert target.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({}, "perplexity 30, seed 0"),
+        ({"embed": {"method": "umap", "min_dist": 0.5}}, "n neighbors 15, min dist 0.5, seed 0"),
+        (
+            {"embed": {"exaggeration": 4, "perplexity": 50}, "reduce": {"n_components": 0}, "preprocess": "unit"},
+            "perplexity 50, exaggeration 4, all columns, preprocess unit, seed 0",
+        ),
+        (
+            {"embed": {"method": "pca"}, "cluster_on": "features", "cluster": {"n_clusters": 7}, "seed": 3},
+            "7 clusters, clusters on features, seed 3",
+        ),
+        ({"reduce": {"n_components": 20}}, "perplexity 30, 20 components, seed 0"),
+    ],
+)
+def test_settings_that_tell_runs_apart(values: dict[str, Any], told: str) -> None:
+    assert settings_of(make(values)) == told
+
+
+def test_what_a_map_was_made_from() -> None:
+    X = np.random.default_rng(0).normal(size=(60, 10)) * [9, 5, *[1] * 8]
+    made = make_run(make({"embed": {"method": "pca"}, "reduce": {"n_components": 2}}), Dataset("a", X)).record
+    variances = np.linalg.eigvalsh(np.cov(X.T))[::-1]
+    assert made_from(made) == f"2 components (none) with {variances[:2].sum() / variances.sum():.1%} of the variance"
+    kept = make_run(
+        make({"embed": {"method": "pca"}, "reduce": {"n_components": 0}, "preprocess": "unit"}), Dataset("a", X)
+    )
+    assert made_from(kept.record) == "all 10 columns (unit)"

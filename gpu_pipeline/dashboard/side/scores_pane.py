@@ -6,6 +6,7 @@ import shlex
 from typing import Any
 
 from ...metrics import METRICS
+from ...record import made_from
 from ...render.text import cut_apart
 from ...scoring import VOTERS
 from ..opened import Opened
@@ -55,7 +56,7 @@ def scores(opened: Opened) -> str:
         ("made", record.created),
         ("data", f"{record.dataset['name']}, {record.dataset['n']:,} of {record.dataset['total']:,} rows"),
         ("content", f"SHA-256 {record.dataset['digest'][:16]}…"),
-        ("preprocessing", record.preprocess),
+        ("made from, and judged by", made_from(record)),
         ("machine", ", ".join(str(v) for k, v in record.machine.items() if k in ("cpu", "gpu", "cores") and v)),
     ]
     command = f"gpu-pipeline run --recipe {shlex.quote(str(opened.run.path))}/recipe.toml"
