@@ -221,9 +221,7 @@ def _finish(
     columns: dict[str, Any] = {"row": dataset.rows, "x": embedding[:, 0], "y": embedding[:, 1]}
     if dataset.y is not None:
         columns["label"] = as_column(dataset.y)
-    columns |= {"cluster": clusters, "neighbor_recall": scores.neighbor_recall}
-    if scores.misfit is not None:
-        columns["misfit"] = as_column(scores.misfit)
+    columns |= {"cluster": clusters, **scores.columns(dataset.rows)}
     if dataset.kept is not None:
         columns |= {str(name): values for name, values in dataset.kept.items()}
     record = Record(

@@ -86,8 +86,10 @@ class Run:
         How it came about.
     points
         One row a point: `row` (index in the data set), `x`, `y`, `label` (absent without labels, NA where a row has
-        none), `cluster`, `neighbor_recall` in [0, 1] (NaN where not measured), `misfit` (as `label`), and the data
-        set's kept columns.
+        none), `cluster`, `neighbor_recall` in [0, 1] (NaN where not measured), `misfit` (as `label`: whether it differs
+        from the majority of its cluster), `vote` (with labels: that of most of the 10 nearest points on the map that
+        have one), `nearest_row` and `nearest_distance` (the nearest other row in the features; a copy is at 0), and
+        the data set's kept columns. Beyond 100,000 rows there is no `vote` and no nearest row.
     features
         (n, d) float32, what the embedding saw; None where only landmarks were embedded, whose features are with
         them.

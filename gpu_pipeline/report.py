@@ -144,7 +144,7 @@ def rescore(run: Run) -> Run:
     """
     from dataclasses import replace
 
-    from .datasets.labels import as_column, from_column
+    from .datasets.labels import from_column
     from .scoring import score
 
     recipe = run.record.recipe
@@ -162,10 +162,8 @@ def rescore(run: Run) -> Run:
         engine=recipe.engine_of("score"),
         seed=recipe.seed,
     )
-    columns: dict[str, Any] = {"neighbor_recall": scores.neighbor_recall}
-    if scores.misfit is not None:
-        columns["misfit"] = as_column(scores.misfit)
-    return replace(run, scores=scores, points=run.points.assign(**columns), _picture=None)
+    points = run.points.assign(**scores.columns(run.points["row"].to_numpy()))
+    return replace(run, scores=scores, points=points, _picture=None)
 
 
 def compare(left: Run, right: Run) -> tuple[dict[str, Any], Image.Image]:

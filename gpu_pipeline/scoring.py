@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from . import contingency, metrics
-from .datasets.labels import labelled, without
+from .datasets.dataset import pick_rows
+from .datasets.labels import as_column, labelled, without
 from .engines import Progress, Report, silent
 from .errors import InputError
 from .methods import TSNE
-from .nearness import map_neighbors
+from .nearness import map_neighbors, nearest_places, slices
 from .neighbors import NeighborLists, neighbor_lists, neighbors_of
 from .pairs import Pairs
 
@@ -62,6 +63,12 @@ class Scores:
         Engine passed over -> why.
     notes
         What a reader of the figures should know.
+    vote
+        (n,) the label that most of the 10 nearest points with a label have on the map, of equals that of the nearest;
+        None without labels, beyond 100,000 rows, and of a run that was opened, whose points have it.
+    nearest, nearest_distance
+        (n,) position of the nearest other row in the features, and its Euclidean distance, float32, which is 0 for a
+        copy; None as for `vote`, but labels or none.
     """
 
     values: dict[str, float | None]
@@ -72,15 +79,28 @@ class Scores:
     engine: str
     skipped: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    vote: np.ndarray | None = None
+    nearest: np.ndarray | None = None
+    nearest_distance: np.ndarray | None = None
+
+    def columns(self, rows: np.ndarray) -> dict[str, Any]:
+        """What is known of each point, as columns of a table; `rows` (n,) are the points' in the data set."""
+        columns: dict[str, Any] = {"neighbor_recall": self.neighbor_recall}
+        for name in ("misfit", "vote"):
+            if (values := getattr(self, name)) is not None:
+                columns[name] = as_column(values)
+        if self.nearest is not None:
+            columns |= {"nearest_row": rows[self.nearest], "nearest_distance": self.nearest_distance}
+        return columns
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values of all but the two arrays; `from_json` gives them back."""
+        """Plain values of all but the arrays; `from_json` gives them back."""
         names = ("values", "sizes", "confusion", "engine", "skipped")
         return {**{name: getattr(self, name) for name in names}, "notes": list(self.notes)}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Scores:
-        """Scores from plain values; the arrays lie with the points, here they are empty."""
+        """Scores from plain values; the arrays lie with the points, here they are empty or None."""
         empty = np.empty(0, dtype=np.float32)
         return cls(**{**values, "notes": tuple(values["notes"])}, neighbor_recall=empty, misfit=None)
 
@@ -166,7 +186,7 @@ def score(
         listed = rows
     done("neighbors")
     recall = np.full(n, np.nan, dtype=np.float32)
-    recall[listed] = _score_map(sheet, lists, embedding, labels, listed)
+    recall[listed], votes = _score_map(sheet, lists, embedding, labels, listed)
     done("map")
     pairs = Pairs(features, embedding, lists.engine, held, sheet.notes.append)
     _score_silhouette(sheet, pairs, clusters, rows)
@@ -176,7 +196,11 @@ def score(
     _score_kl(sheet, pairs, lists, n, perplexity)
     done("kl")
     notes = tuple(sheet.notes)
-    return Scores(sheet.values, sheet.sizes, recall, misfit, confusion, lists.engine, lists.skipped, notes)
+    scores = Scores(sheet.values, sheet.sizes, recall, misfit, confusion, lists.engine, lists.skipped, notes)
+    if len(listed) < n:
+        return scores
+    nearest = lists.indices[:, 0]
+    return replace(scores, vote=votes, nearest=nearest, nearest_distance=_distances(features, nearest))
 
 
 def _check(features: np.ndarray, embedding: np.ndarray, clusters: np.ndarray, labels: np.ndarray | None) -> None:
@@ -205,10 +229,7 @@ def how_many_queries(n: int, most: int = QUERIES) -> int:
 
 def _queries(n: int, most: int, seed: int) -> np.ndarray:
     """Rows that the quadratic scores are over, sorted."""
-    most = how_many_queries(n, most)
-    if n == most:
-        return np.arange(n)
-    return np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
+    return pick_rows(n, how_many_queries(n, most), seed)
 
 
 def _score_labels(sheet: _Sheet, labels: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray, dict[str, list[Any]]]:
@@ -243,8 +264,9 @@ def _score_silhouette(sheet: _Sheet, pairs: Pairs, clusters: np.ndarray, rows: n
 
 def _score_map(
     sheet: _Sheet, lists: NeighborLists, embedding: np.ndarray, labels: np.ndarray | None, rows: np.ndarray
-) -> np.ndarray:
-    """Recall and label accuracy; gives the recall of each of `rows`, which `lists` belong to."""
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Recall and label accuracy; gives the recall of each of `rows`, which `lists` belong to, and the label that its
+    neighbours on the map vote for."""
     n = len(embedding)
     k = clipped(n)
     if k < NEIGHBORS:
@@ -252,25 +274,38 @@ def _score_map(
     on_map = map_neighbors(embedding, min(max(k, VOTERS), n - 1), rows)
     recall = metrics.neighbor_recall(lists.indices, on_map, k, lists.distances)
     sheet.enter("neighbor_recall", float(recall.mean(dtype=np.float64)), len(rows))
-    if labels is not None:
-        _score_votes(sheet, labels, embedding, on_map, rows)
-    return recall
+    return recall, None if labels is None else _score_votes(sheet, labels, embedding, on_map, rows)
 
 
 def _score_votes(
     sheet: _Sheet, labels: np.ndarray, embedding: np.ndarray, on_map: np.ndarray, rows: np.ndarray
-) -> None:
-    """Label accuracy; `on_map` are the neighbours of `rows` among all."""
+) -> np.ndarray | None:
+    """Label accuracy; `on_map` are the neighbours of `rows` among all. Gives their votes; None if too few have one."""
     known = labelled(labels)
-    if not known.all():
-        # Numbered anew, those that have a label alone.
-        rows = (np.cumsum(known) - 1)[rows[known[rows]]]
-        labels, embedding = np.ma.getdata(labels)[known], embedding[known]
-        if len(labels) < 2 or not len(rows):
-            sheet.notes.append(f"only {len(labels):,} rows have a label, too few for label accuracy")
-            return
-        on_map = map_neighbors(embedding, min(VOTERS, len(labels) - 1), rows)
-    sheet.enter("label_accuracy", metrics.label_accuracy(labels, on_map, VOTERS, rows), len(rows))
+    classes, codes = np.unique(np.ma.getdata(labels)[known], return_inverse=True)
+    own = known[rows]
+    # Numbered anew, those that have a label alone.
+    numbers = (np.cumsum(known) - 1)[rows[own]]
+    if len(codes) < 2 or not len(numbers):
+        sheet.notes.append(f"only {len(codes):,} rows have a label, too few for label accuracy")
+        return None
+    votes = np.empty(len(rows), codes.dtype)
+    if known.all():
+        votes[:] = metrics.vote(codes, on_map, VOTERS)
+    else:
+        voters, near = embedding[known], min(VOTERS, len(codes) - 1)
+        votes[own] = metrics.vote(codes, map_neighbors(voters, near, numbers), VOTERS)
+        votes[~own] = metrics.vote(codes, nearest_places(voters, embedding[rows[~own]], near), VOTERS)
+    sheet.enter("label_accuracy", float((votes[own] == codes[numbers]).mean()), len(numbers))
+    return np.asarray(classes[votes])
+
+
+def _distances(X: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Distance of each row to one other, (n,) float32."""
+    away = np.empty(len(X), np.float32)
+    for part in slices(len(X), 16_384):
+        away[part] = np.linalg.norm(X[part].astype(np.float64) - X[others[part]], axis=1)
+    return away
 
 
 def clipped(n: int) -> int:

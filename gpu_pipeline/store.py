@@ -4,7 +4,7 @@ runs/<data>-<method>-<engine>-<hash>/
     record.json      how the run came about
     recipe.toml      what was asked, ready for `gpu-pipeline run --recipe`
     scores.json      the figures of quality
-    points.parquet   row, x, y, label, cluster, neighbor_recall, misfit, kept columns
+    points.parquet   row, x, y, label, cluster, what is known of each point (`Scores.columns`), kept columns
     features.npy     (n, d) float32, what the embedding saw
     reference/       what new rows are placed by; see `placing.Reference.save`
     map.png          the picture

@@ -92,7 +92,9 @@ def test_json_is_one_object_with_all_that_was_promised(store: Path) -> None:
 
 def test_points_are_as_promised(store: Path) -> None:
     points = pd.read_parquet(list_runs(store)[0] / "points.parquet")
-    assert points.columns.tolist() == ["row", "x", "y", "label", "cluster", "neighbor_recall", "misfit"]
+    assert points.columns.tolist() == [
+        *("row", "x", "y", "label", "cluster", "neighbor_recall", "misfit", "vote", "nearest_row", "nearest_distance"),
+    ]
     assert points["row"].tolist() == list(range(N))
     assert points["label"].tolist() == [["x", "y", "z"][row % 3] for row in range(N)]
     assert points["neighbor_recall"].between(0, 1).all()

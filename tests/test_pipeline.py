@@ -73,7 +73,9 @@ def test_a_run_has_numpy_arrays_and_a_table(made: tuple[Run, Diary]) -> None:
         assert array.shape == (N, columns)
         assert array.dtype == np.float32
     points = result.points
-    assert points.columns.tolist() == ["row", "x", "y", "label", "cluster", "neighbor_recall", "misfit"]
+    assert points.columns.tolist() == [
+        *("row", "x", "y", "label", "cluster", "neighbor_recall", "misfit", "vote", "nearest_row", "nearest_distance"),
+    ]
     assert points["row"].tolist() == list(range(0, 3 * N, 3))
     assert points["label"].tolist() == [row % 3 for row in range(N)]
     assert points["cluster"].dtype == np.int32
@@ -155,7 +157,9 @@ def test_clusters_on_the_map_or_on_the_features() -> None:
 
 def test_without_labels_what_needs_them_is_not_measured(tmp_path: Path) -> None:
     result = run(make({**VALUES, "embed": {"method": "pca"}}), clouds(labels=False))
-    assert result.points.columns.tolist() == ["row", "x", "y", "cluster", "neighbor_recall"]
+    assert result.points.columns.tolist() == [
+        *("row", "x", "y", "cluster", "neighbor_recall", "nearest_row", "nearest_distance"),
+    ]
     assert {name for name, value in result.scores.values.items() if value is None} == {
         *("accuracy", "purity", "ari", "nmi", "label_accuracy")
     }

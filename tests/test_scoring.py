@@ -6,7 +6,9 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.spatial.distance import cdist
 
 from gpu_pipeline import metrics, scoring
 from gpu_pipeline.engines import Progress
@@ -157,6 +159,7 @@ def test_of_very_many_rows_only_some_have_neighbours(monkeypatch: pytest.MonkeyP
     assert scores.values["neighbor_recall"] == pytest.approx(scores.neighbor_recall[measured].mean())
     assert scores.values["label_accuracy"] == pytest.approx(everyone.values["label_accuracy"], abs=0.03)
     assert scores.sizes == {**dict.fromkeys(NAMES[:4], 800), **dict.fromkeys(NAMES[4:8], 300)}
+    assert (scores.vote, scores.nearest, scores.nearest_distance) == (None, None, None)
     assert scores.values["kl"] is None
     assert any("KL is not measured" in note for note in scores.notes)
     monkeypatch.setattr(
@@ -208,6 +211,32 @@ def test_fewer_clusters_than_labels_are_told_with_the_bound() -> None:
     assert not any("fewer clusters" in note for note in enough.notes)
 
 
+def test_each_point_has_a_vote_and_a_nearest_row() -> None:
+    """Of two clouds, with a wrong label in the first, a copy across, and rows without a label, which guess theirs."""
+    features, embedding, clusters, _ = blobs(60)
+    embedding = np.random.default_rng(1).normal(size=(60, 2)).astype(np.float32) + 50 * (np.arange(60) // 30)[:, None]
+    labels = np.ma.masked_array(np.repeat(["a", "b"], 30), np.zeros(60, bool))
+    labels[3], labels[7], labels[41] = "b", np.ma.masked, np.ma.masked
+    features[50] = features[12]
+    scores = rate(features, embedding, clusters, labels)
+    assert scores.vote is not None
+    assert scores.vote.tolist() == ["a"] * 30 + ["b"] * 30
+    assert scores.values["label_accuracy"] == pytest.approx(57 / 58)
+    distances = cdist(features, features) + np.diag(np.full(60, np.inf))
+    assert scores.nearest is not None
+    assert scores.nearest_distance is not None
+    assert (distances[np.arange(60), scores.nearest] == distances.min(axis=1)).all()
+    np.testing.assert_allclose(scores.nearest_distance, distances.min(axis=1), rtol=1e-5)
+    assert (scores.nearest[[12, 50]].tolist(), scores.nearest_distance[[12, 50]].tolist()) == ([50, 12], [0, 0])
+    table = pd.DataFrame(scores.columns(np.arange(100, 160)))
+    assert table.columns.tolist() == ["neighbor_recall", "misfit", "vote", "nearest_row", "nearest_distance"]
+    assert table["nearest_row"][12] == 150
+    assert rate(features, embedding, clusters, None).vote is None
+    known = rate(features, embedding, clusters, np.ma.masked_array(np.repeat(["a", "b"], 30), np.arange(60) > 0))
+    assert known.vote is None
+    assert known.nearest is not None
+
+
 def test_duplicates_and_a_map_at_one_place_are_scored() -> None:
     features, _, clusters, labels = blobs(120)
     features[:60] = features[0]
@@ -229,8 +258,8 @@ def test_progress_is_reported_stage_by_stage() -> None:
 def test_json_and_back() -> None:
     scores = rate(*blobs(60))
     back = Scores.from_json(json.loads(json.dumps(scores.to_json(), allow_nan=False)))
-    whole = replace(back, neighbor_recall=scores.neighbor_recall, misfit=scores.misfit)
-    assert whole == scores
+    arrays = ("neighbor_recall", "misfit", "vote", "nearest", "nearest_distance")
+    assert replace(back, **{name: getattr(scores, name) for name in arrays}) == scores
     without = rate(*blobs(60)[:3], None)
     assert Scores.from_json(json.loads(json.dumps(without.to_json()))).values == without.values
 

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-POINTS = ("row", "x", "y", "label", "cluster", "neighbor_recall", "misfit", "displacement", "density", "among")
+POINTS = (
+    *("row", "x", "y", "label", "cluster", "neighbor_recall", "misfit", "vote", "nearest_row", "nearest_distance"),
+    *("displacement", "density", "among"),
+)
 """Names that points have, or that mean something else where a map is shown."""
 
 MOST_CATEGORIES = 10_000
