@@ -147,6 +147,7 @@ def data_of(recipe: Recipe, data_dir: str | Path | None) -> Dataset:
         label_column=data.label_column,
         columns=data.columns,
         keep=data.keep,
+        beside=data.beside,
         image_shape=data.image_shape,
     )
 

@@ -40,6 +40,8 @@ class Data(Settings):
         numeric ones if None).
     keep
         In such a file: columns that are no features and go with the points, to colour and filter the map by.
+    beside
+        Of an array without names: the path of the table where its labels and the columns to keep are.
     image_shape
         Height and width, if each row is an image and the data set does not say so itself.
     """
@@ -50,6 +52,7 @@ class Data(Settings):
     label_column: Text | None = None
     columns: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
     keep: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
+    beside: Text | None = None
     image_shape: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = None
 
     @model_validator(mode="after")
@@ -147,8 +150,9 @@ class Recipe(Settings):
     def digest(self) -> str:
         """Eight hexadecimal digits that differ between recipes."""
         values = self.model_dump()
-        if self.data.landmarks is None:
-            del values["data"]["landmarks"]  # as it was before there were landmarks
+        for name in ("landmarks", "beside"):
+            if values["data"][name] is None:
+                del values["data"][name]  # as it was before there were any
         text = json.dumps(values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 

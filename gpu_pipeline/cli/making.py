@@ -36,6 +36,10 @@ def run(
     keep: Annotated[
         str | None, typer.Option(help="Columns of a file that go with the points and are no features, by commas.")
     ] = None,
+    beside: Annotated[
+        str | None,
+        typer.Option(help="With .npy or .npz: a table with its labels and columns to keep, or a .npy of labels."),
+    ] = None,
     image_shape: Annotated[str | None, typer.Option(help="Height x width if rows are images, like 28x28.")] = None,
     preprocess: Annotated[
         str | None,
@@ -73,6 +77,7 @@ def run(
             ("data", "label_column"): label_column,
             ("data", "columns"): columns.split(",") if columns is not None else None,
             ("data", "keep"): keep.split(",") if keep is not None else None,
+            ("data", "beside"): beside,
             ("data", "image_shape"): _shape(image_shape),
             ("preprocess",): preprocess,
             ("reduce", "n_components"): pca,

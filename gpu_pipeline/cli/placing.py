@@ -27,6 +27,10 @@ def place(
     keep: Annotated[
         str | None, typer.Option(help="Columns of a file that go with the points and are no features, by commas.")
     ] = None,
+    beside: Annotated[
+        str | None,
+        typer.Option(help="With .npy or .npz: a table with its labels and columns to keep, or a .npy of labels."),
+    ] = None,
     sample: Annotated[str | None, typer.Option(help="Rows to draw, or all.")] = None,
     seed: Annotated[int, typer.Option(help="Of the sample.")] = 0,
     data_dir: DataDir = None,
@@ -42,7 +46,7 @@ def place(
     if to is not None:
         placed.check_table(to)
     run = store.open_run(name, out)
-    dataset, asked = _load(run, data, label_column, columns, keep, rows_wanted(sample), seed, data_dir)
+    dataset, asked = _load(run, data, label_column, columns, keep, beside, rows_wanted(sample), seed, data_dir)
     made = placed.place(run, dataset, asked=asked)
     if to is not None:
         where = placed.write_table(made, to)
@@ -61,6 +65,7 @@ def _load(
     label_column: str | None,
     columns: str | None,
     keep: str | None,
+    beside: str | None,
     sample: int | str | None,
     seed: int,
     data_dir: Path | None,
@@ -77,6 +82,7 @@ def _load(
     asked: dict[str, Any] = {
         **{"name": data, "sample": "all" if sample is None else sample, "seed": seed},
         **{"label_column": label_column, "columns": chosen},
+        "beside": None if beside is None else str(Path(beside).expanduser().absolute()),
     }
     rows = datasets.load(**asked, data_dir=data_dir, keep=keep.split(",") if keep is not None else None, varies=False)
     known = data in ("auto", *datasets.DATASETS)

@@ -48,6 +48,7 @@ def load(
     label_column: str | None = None,
     columns: str | Sequence[str] | None = None,
     keep: str | Sequence[str] | None = None,
+    beside: str | Path | None = None,
     image_shape: tuple[int, int] | None = None,
     varies: bool = True,
 ) -> Dataset:
@@ -70,6 +71,9 @@ def load(
     keep
         In a table: columns that are no features and go with the points, to colour and filter a map by. Durations
         become seconds.
+    beside
+        With an array (`.npy`, `.npz`): the table where the labels and the columns to keep are, a line for each of its
+        rows, or a `.npy` file of labels.
     image_shape
         Height and width, if each row of a file is an image.
     varies
@@ -90,6 +94,7 @@ def load(
         None if label_column is None else arguments.text(label_column, "the label column", "the name of a column"),
         None if columns is None else arguments.names(columns, "what is named as columns"),
         arguments.names(keep or (), "what is named to keep"),
+        None if beside is None else arguments.path(beside, "the table beside the array").expanduser(),
     )
     name = str(name)
     pick = partial(pick_rows, sample=sample, seed=seed)

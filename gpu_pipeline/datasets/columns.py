@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError, listed, unknown_name
@@ -24,11 +25,12 @@ INDEX = re.compile(r"|Unnamed: 0(\.\d+)*|__index_level_\d+__")
 @dataclass(frozen=True)
 class Columns:
     """Which columns of a table to read: that of the labels, the features (None: all numbers), and those that go with
-    the points."""
+    the points; and the table where they are, if it is another file than that of the features."""
 
     label: str | None = None
     features: tuple[str, ...] | None = None
     keep: tuple[str, ...] = ()
+    beside: Path | None = None
 
 
 ALL = Columns()

@@ -25,7 +25,8 @@ import numpy as np
 
 from ..errors import InputError
 from . import parts, tables
-from .columns import ALL, Columns, no_names
+from .beside import with_beside
+from .columns import ALL, Columns
 from .dataset import Dataset, Pick, take
 from .labels import labels
 
@@ -53,6 +54,7 @@ def read(path: Path, pick: Pick, wanted: Columns = ALL) -> Dataset:
     """
     try:
         if parts.is_partitioned(path):
+            _check_alone(path, wanted)
             return parts.read(path, pick, wanted)
         return _read_one(path, pick, wanted)
     except OSError as error:
@@ -65,13 +67,27 @@ def _read_one(path: Path, pick: Pick, wanted: Columns) -> Dataset:
     if not path.is_file():
         raise _missing(path)
     suffix = _suffix(path)
-    if suffix in ARRAYS and wanted != ALL:
-        raise no_names(path.name)
+    if suffix not in ARRAYS:
+        _check_alone(path, wanted)
+    elif wanted != ALL and wanted.beside is None:
+        raise InputError(
+            f"{path.name} has no named columns to choose from: leave the names out, or give the table that has them by "
+            "--beside TABLE or by beside=TABLE in Python."
+        )
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty: give a file with data in it.")
     read_array = ARRAYS.get(suffix)
     dataset = read_array(path, pick) if read_array is not None else tables.read(path, suffix, pick, wanted)
-    return replace(dataset, name=path.name[: -len(suffix)], source=path.name)
+    dataset = replace(dataset, name=path.name[: -len(suffix)], source=path.name)
+    return dataset if wanted.beside is None else with_beside(dataset, wanted, wanted.beside)
+
+
+def _check_alone(path: Path, wanted: Columns) -> None:
+    if wanted.beside is not None:
+        raise InputError(
+            f"{path.name} is a table, which has labels and other columns itself: name those, and leave "
+            f"{wanted.beside.name} out."
+        )
 
 
 def is_path(name: str) -> bool:

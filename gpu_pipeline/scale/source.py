@@ -174,6 +174,11 @@ def open_source(data: Data) -> Source:
         If it is none of the kinds that are read a partition at a time, or cannot be read.
     """
     path = Path(data.name).expanduser().absolute()  # workers may have been started elsewhere
+    if data.beside is not None:
+        raise InputError(
+            f"{data.beside} beside {path.name} is not read a partition at a time: write both as Parquet with a column "
+            "of arrays, or leave --landmarks out."
+        )
     if path.is_dir() or path.name.lower().endswith(".parquet"):
         if not path.exists():
             raise InputError(f"there is no {path}: give a folder of Parquet files, or one file.")
