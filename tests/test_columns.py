@@ -53,7 +53,7 @@ NESTED = {
 
 def test_columns_that_cannot_be_shown_are_left_out_and_named(tmp_path: Path) -> None:
     opened = open_points(OpenFile(written(tmp_path, **NESTED, size=[0.5, 1.5, 2.5, 3.5])))
-    assert opened.colours() == ["size", "density"]
+    assert opened.colours() == ("size", "density")
     html = views.look(Choice(colour="size"), opened, [], "", None)
     kinds = ("list", "fixed size list", "struct", "map", "binary", "fixed size binary")
     assert ", ".join(f"{name} ({kind})" for name, kind in zip(NESTED, kinds, strict=True)) in html

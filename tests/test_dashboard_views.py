@@ -400,7 +400,8 @@ def test_texts_that_tell_points_apart_are_no_colours() -> None:
     columns = {"title": [f"title {i}" for i in range(n)], "x": np.arange(n), "y": 0.0, "kind": ["a", "b"] * (n // 2)}
     opened = Opened("table", pd.DataFrame({**columns, "author": [f"author {i % 900}" for i in range(n)]}))
     assert opened.telling() == ["title"]
-    assert opened.colours() == ["kind", "author", "density"]
+    assert opened.colours() == ("kind", "author", "density")
+    assert opened.colours() is opened.colours()  # Asked for with every frame, of thousands of columns perhaps.
     with pytest.raises(InputError, match="'title' is another text at nearly every point"):
         opened.layer("title")
     assert headline(opened) == "title"

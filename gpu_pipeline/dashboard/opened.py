@@ -101,11 +101,15 @@ class Opened:
         # Of two threads that come at once both get the one that was put there first.
         return self._shelves.get(kind) or self._shelves.setdefault(kind, Shelf(KEPT.get(kind, MOST_KEPT)))
 
-    def colours(self) -> list[str]:
+    def colours(self) -> tuple[str, ...]:
         """What the map can be coloured by, the usual ones first; not what tells nearly all points apart."""
-        usual = ["label", "cluster", "misfit", "neighbor_recall"]
-        columns = [str(column) for column in self.points.columns if column not in (*NOT_COLOURS, *self.telling())]
-        return [*[c for c in usual if c in columns], *[c for c in columns if c not in usual], "density"]
+
+        def find() -> tuple[str, ...]:
+            usual, left_out = ("label", "cluster", "misfit", "neighbor_recall"), {*NOT_COLOURS, *self.telling()}
+            columns = [column for column in map(str, self.points.columns) if column not in left_out]
+            return (*(c for c in usual if c in columns), *(c for c in columns if c not in usual), "density")
+
+        return self.part("colours", find)
 
     def telling(self) -> list[str]:
         """Columns of text that differ between nearly all points, such as a title: colours tell nothing of them."""

@@ -268,7 +268,7 @@ class Session:
     @property
     def colour_before(self) -> str:
         """What the map was coloured by before it was by displacement."""
-        colours = [] if self.opened is None else self.opened.colours()
+        colours = () if self.opened is None else self.opened.colours()
         return next(c for c in (self._colour_before, *colours) if c in colours and c != "displacement")
 
     def paint_by(self, colour: str) -> None:
