@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -15,16 +16,24 @@ from PIL import Image
 from gpu_pipeline import Recipe, pipeline
 from gpu_pipeline.dashboard import images
 from gpu_pipeline.dashboard.images import Images, encode, images_of
+from gpu_pipeline.dashboard.shelf import Shelf
 from gpu_pipeline.datasets import load
 from gpu_pipeline.errors import InputError
 from gpu_pipeline.record import Run
 from gpu_pipeline.store import open_run
+
+PATIENCE = 30
 
 
 def recipe(**data: Any) -> Recipe:
     return Recipe.model_validate(
         {"data": data, "embed": {"method": "pca", "n_components": 2}, "engine": "scikit_learn", "preprocess": "none"}
     )
+
+
+def shelf(most: int) -> Shelf:
+    """An empty one for as many bytes of images."""
+    return Shelf(images.KEPT, images._size, most)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +43,7 @@ def run() -> Run:
 
 @pytest.fixture(autouse=True)
 def _empty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "_kept", images._Kept())
+    monkeypatch.setattr(images, "_kept", shelf(images.KEPT_BYTES))
 
 
 @pytest.fixture
@@ -78,12 +87,35 @@ def test_sessions_share_one_copy(run: Run) -> None:
 
 def test_what_is_kept_is_bounded(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     other = pipeline.run(recipe(name="digits", sample=40))
-    monkeypatch.setattr(images, "KEPT_BYTES", 100 * 784)  # room for both
+    monkeypatch.setattr(images, "_kept", shelf(100 * 784))  # room for both
     one, two = images_of(run), images_of(other)
     assert images_of(run) is one
-    monkeypatch.setattr(images, "KEPT_BYTES", 99 * 784)  # one pixel too many: the second was used longest ago
-    assert images_of(run) is one
-    assert images_of(other) is not two
+    assert images_of(other) is two
+    monkeypatch.setattr(images, "_kept", shelf(99 * 784))  # one image too many: the first was used longest ago
+    one, two = images_of(run), images_of(other)
+    assert images_of(other) is two
+    assert images_of(run) is not one
+
+
+def test_images_that_take_long_to_load_hold_up_no_others(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = pipeline.run(recipe(name="digits", sample=40))
+    begun, go_on, load_now = threading.Event(), threading.Event(), images._load
+
+    def load_slowly(asked: Run, *others: Any) -> Images:
+        if asked is run:
+            begun.set()
+            assert go_on.wait(PATIENCE)
+        return load_now(asked, *others)
+
+    monkeypatch.setattr(images, "_load", load_slowly)
+    with ThreadPoolExecutor(2) as pool:
+        try:
+            waiting = pool.submit(images_of, run)
+            assert begun.wait(PATIENCE)
+            assert pool.submit(images_of, other).result(PATIENCE) is not None
+        finally:
+            go_on.set()
+        assert waiting.result(PATIENCE) is not None
 
 
 def test_rows_that_are_no_images(tmp_path: Path) -> None:
@@ -91,7 +123,7 @@ def test_rows_that_are_no_images(tmp_path: Path) -> None:
     assert images_of(pipeline.run(recipe(name=str(tmp_path / "table.npy")))) is None
 
 
-def test_data_that_are_gone_or_changed(tmp_path: Path) -> None:
+def test_data_that_are_gone_or_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "faces.npy"
     grey = np.random.default_rng(0).uniform(-1, 3, (30, 12))
     np.save(path, grey)
@@ -100,7 +132,7 @@ def test_data_that_are_gone_or_changed(tmp_path: Path) -> None:
     assert found is not None
     # -1 to 3 becomes 0 to 255; the rims are not dark, so that nothing is turned over.
     assert found.pixels == pytest.approx(((grey - grey.min()) / np.ptp(grey) * 255).reshape(30, 3, 4), abs=0.51)
-    images._kept = images._Kept()
+    monkeypatch.setattr(images, "_kept", shelf(images.KEPT_BYTES))
     np.save(path, grey + 1)
     with pytest.raises(InputError, match="no longer what the run was made of"):
         images_of(run)

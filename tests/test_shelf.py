@@ -79,3 +79,15 @@ def test_the_one_used_longest_ago_goes_first() -> None:
     shelf.get("c", lambda: "first")
     assert [shelf.get(name, lambda: "second") for name in "ca"] == ["first", "first"]
     assert shelf.get("b", lambda: "second") == "second"
+
+
+def test_what_is_kept_may_be_bounded_by_its_size_too() -> None:
+    shelf = Shelf(9, len, 10)
+    for name, value in (("a", "12345"), ("b", "12345"), ("a", "")):
+        shelf.get(name, lambda value=value: value)  # type: ignore[misc]
+    assert shelf.has("a")
+    assert shelf.has("b")
+    shelf.get("c", lambda: "1")
+    assert [shelf.has(name) for name in "abc"] == [True, False, True]
+    shelf.get("large", lambda: "1" * 99)
+    assert [shelf.has(name) for name in ("a", "c", "large")] == [False, False, True]

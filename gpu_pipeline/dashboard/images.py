@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import struct
-import threading
 import zlib
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,10 @@ from PIL import Image
 from ..errors import InputError
 from ..pipeline import data_of
 from ..record import Run
+from .shelf import Shelf
+
+KEPT = 1_000
+"""Data sets whose images stay in memory at most, however small they are."""
 
 KEPT_BYTES = 1 << 30
 """Bytes of images that stay in memory: those of the data used longest ago go first, but the last are always kept."""
@@ -104,7 +106,7 @@ def images_of(run: Run, data_dir: str | Path | None = None) -> Images | None:
         return None
     if run.record.recipe.data.landmarks is not None:
         raise InputError("The images of a map of landmarks and placed rows are not loaded: they may be too many.")
-    return _kept.get(run, data_dir)
+    return _kept.get(run.record.dataset["digest"], lambda: _load(run, data_dir))
 
 
 def encode(image: Image.Image) -> bytes:
@@ -129,25 +131,11 @@ def _chunk(name: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
 
-class _Kept:
-    """Images by the content of their data; two sessions that want the same wait for one reading."""
-
-    def __init__(self) -> None:
-        self._images: OrderedDict[str, Images] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, run: Run, data_dir: str | Path | None) -> Images:
-        digest = run.record.dataset["digest"]
-        with self._lock:
-            if digest not in self._images:
-                self._images[digest] = _load(run, data_dir)
-            self._images.move_to_end(digest)
-            while len(self._images) > 1 and sum(kept.pixels.nbytes for kept in self._images.values()) > KEPT_BYTES:
-                self._images.popitem(last=False)
-            return self._images[digest]
+def _size(images: Images) -> int:
+    return images.pixels.nbytes
 
 
-_kept = _Kept()
+_kept = Shelf(KEPT, _size, KEPT_BYTES)
 
 
 def _load(run: Run, data_dir: str | Path | None) -> Images:

@@ -30,10 +30,14 @@ class Shelf:
     ----------
     room
         How many are kept.
+    size
+        Tells how many bytes a value has, where they are bounded too.
+    most
+        Bytes of all together at most; the last one is kept however many it has.
     """
 
-    def __init__(self, room: int) -> None:
-        self._room = room
+    def __init__(self, room: int, size: Callable[[Any], int] | None = None, most: int = 0) -> None:
+        self._room, self._size, self._most = room, size, most
         self._values: OrderedDict[Any, Any] = OrderedDict()
         self._turns: dict[Any, _Turn] = {}
         self._lock = threading.Lock()
@@ -62,9 +66,14 @@ class Shelf:
     def _keep(self, name: Any, value: T) -> T:
         with self._lock:
             self._values[name] = value
-            while len(self._values) > self._room:
+            while len(self._values) > 1 and self._is_full():
                 self._values.popitem(last=False)
         return value
+
+    def _is_full(self) -> bool:
+        if self._size is not None and sum(map(self._size, self._values.values())) > self._most:
+            return True
+        return len(self._values) > self._room
 
     @contextmanager
     def _turn(self, name: Any) -> Iterator[None]:
