@@ -7,7 +7,9 @@ import re
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -18,8 +20,10 @@ from test_background import Loop
 
 from gpu_pipeline import Recipe, pipeline
 from gpu_pipeline.dashboard import panes, side, views
+from gpu_pipeline.dashboard.actions import ACTIONS
 from gpu_pipeline.dashboard.address import LONGEST, from_query
 from gpu_pipeline.dashboard.app import Page
+from gpu_pipeline.dashboard.background import BROKE
 from gpu_pipeline.dashboard.beside import _made
 from gpu_pipeline.dashboard.exports import Exports
 from gpu_pipeline.dashboard.files import OpenFile
@@ -391,3 +395,16 @@ def test_an_address_that_shows_what_is_not_there_hides_nothing(many: Session) ->
     shown = (("label", "nobody"), ("x", "1"), ("nothing", "1"))
     session = Session(many.store, many.file, Choice(shown=shown))
     assert (session.choice.hidden, session.visible, session.error) == ((), None, "")
+
+
+@pytest.mark.parametrize("value", [[], {}, [["x"]], None, 1.5, -1, "9" * 5000, "²", "\ud800"])
+def test_what_a_browser_sends_may_be_anything(store: Path, value: Any) -> None:
+    page = Page(store, None, ThreadPoolExecutor(1), Exports(), 0)
+    page.following.watch.job = "gone"
+    done: list[str] = []
+    actions = [*ACTIONS, *page._own, "key", "nothing"]
+    actions.remove("start")  # An empty form means a run of what stands in it.
+    for do in actions:
+        page.act(do, value, partial(done.append, do))
+    assert done == actions
+    assert page.session.error != BROKE

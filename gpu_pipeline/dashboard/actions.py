@@ -11,7 +11,7 @@ from .. import times
 from ..errors import InputError
 from .filters import histogram, numbers
 from .paint import is_colour
-from .selecting import How, Step, pairs_from_text
+from .selecting import How, Step, pairs_from_text, whole_of
 from .shown import sorts
 from .state import MODES, SCALES, TABS
 
@@ -91,7 +91,8 @@ def _unpaint(session: Session, value: Any) -> None:
 
 def _hide(session: Session, value: Any) -> None:
     pair, hidden = (session.choice.colour, str(value)), session.choice.hidden
-    session.choice.hidden = tuple(p for p in hidden if p != pair) if pair in hidden else (*hidden, pair)
+    if session.opened is not None and pair[1] in session.opened.codes(pair[0])[1].names:
+        session.choice.hidden = tuple(p for p in hidden if p != pair) if pair in hidden else (*hidden, pair)
 
 
 def _only(session: Session, value: Any) -> None:
@@ -188,8 +189,8 @@ def _find(session: Session, value: Any) -> None:
 
 
 def _point(session: Session, value: Any) -> None:
-    place = int(value) if str(value).isdecimal() else -1
-    if session.opened is not None and 0 <= place < session.opened.n:
+    place = whole_of(str(value))
+    if session.opened is not None and place is not None and place < session.opened.n:
         session.choice.point = session.pointed = place
         session.choice.tab = "point"
 

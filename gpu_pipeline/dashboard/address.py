@@ -18,6 +18,7 @@ from .selecting import (
     pairs_from_text,
     pairs_to_text,
     step_from_text,
+    whole_of,
 )
 from .state import MODES, SCALES, TABS, THEMES, Choice
 
@@ -137,10 +138,6 @@ def _one_of(known: Sequence[str]) -> Callable[[str], str | None]:
     return lambda text: text if text in known else None
 
 
-def _point(text: str) -> int | None:
-    return int(text) if text.isdecimal() and len(text) < 12 else None
-
-
 def _window(text: str) -> Window | None:
     numbers = numbers_of(text)
     if len(numbers) != 4 or numbers[0] >= numbers[1] or numbers[2] >= numbers[3]:
@@ -157,7 +154,7 @@ READ: Mapping[str, tuple[str, str, Callable[[str], Any]]] = {
     "scale": ("scale", "", _one_of(SCALES)),
     "tab": ("tab", "", _one_of(TABS)),
     "theme": ("theme", "", _one_of(THEMES)),
-    "point": ("point", "", _point),
+    "point": ("point", "", whole_of),
     "view": ("window", "", _window),
     "select": ("steps", ";", _steps),
     "within": ("limits", ",", lambda text: limits_from_pairs(pairs_from_text(text))),

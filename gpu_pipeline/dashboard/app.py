@@ -131,7 +131,7 @@ class Page:
         def action() -> None:
             broke = True
             try:
-                self.do(*(KEYS.get(value, ("", "")) if do == "key" else (do, value)))
+                self.do(*(KEYS.get(str(value), ("", "")) if do == "key" else (do, value)))
                 broke = False
             finally:
                 done()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..recipe import make
 from . import jobs, making, watching
+from .selecting import whole_of
 from .uploads import MARK, Kind, upload_path, uploads
 from .watching import Screen, Seen, Watch
 
@@ -134,6 +135,7 @@ class Following:
             self.leave()
 
     def _frame(self, value: Any) -> None:
-        if str(value).isdecimal():
-            self.watch.frame = int(value)
+        frame = whole_of(str(value))
+        if frame is not None:
+            self.watch.frame = frame
             self._look()

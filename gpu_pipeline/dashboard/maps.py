@@ -125,10 +125,11 @@ class Maps:
 
     def choose_tool(self, value: Any) -> None:
         """Let dragging do something else."""
-        if value in self.panes[0].tools:
-            self.choice.tool = value
+        tool = str(value)
+        if tool in self.panes[0].tools:
+            self.choice.tool = tool
             for pane in self.panes:
-                pane.choose_tool(value)
+                pane.choose_tool(tool)
 
     def zoom(self) -> None:
         """Zoom to what is selected."""
@@ -139,10 +140,11 @@ class Maps:
 
     def move(self, value: Any) -> None:
         """Move or zoom by the keyboard."""
-        if value in MOVES:
+        way = str(value)
+        if way in MOVES:
             for pane in self.panes if self.session.other is not None else self.panes[:1]:
                 if min(pane.size) > 0:
-                    pane.look_at(moved(pane.window(), value, *pane.size))
+                    pane.look_at(moved(pane.window(), way, *pane.size))
 
     def show_rings(self) -> None:
         """Ring the point that is pointed at, on both maps, and say there what it is."""

@@ -126,6 +126,11 @@ def numbers_of(text: str) -> tuple[float, ...]:
     return numbers if all(map(math.isfinite, numbers)) else ()
 
 
+def whole_of(text: str) -> int | None:
+    """A whole number from 0 from text; None if it is none, or has more digits than any place has."""
+    return int(text) if text.isdecimal() and len(text) < 12 else None
+
+
 def without_other(steps: Sequence[Step]) -> tuple[Step, ...]:
     """Steps without those that mean something only beside another map, nor what then has nothing to take away from.
 
