@@ -27,7 +27,7 @@ from .metrics import vote
 from .nearness import nearest_places
 from .record import Run
 from .scoring import VOTERS
-from .store import dump, replace_file, slug
+from .store import dump, replace_file, slug, stored_in
 from .timing import Stopwatch, now
 
 if TYPE_CHECKING:
@@ -185,11 +185,7 @@ def check_table(path: Path) -> None:
 
 def list_placed(run: Path) -> list[Path]:
     """Folders of the sets on the map of the run in a folder, the oldest first."""
-    folder = run / FOLDER
-    if not folder.is_dir():
-        return []
-    found = [path for path in folder.iterdir() if not path.name.startswith(".") and (path / FILES["record"]).is_file()]
-    return sorted(found, key=lambda path: ((path / FILES["record"]).stat().st_mtime_ns, path.name))
+    return stored_in(run / FOLDER, FILES["record"])
 
 
 def open_placed(path: Path) -> PlacedSet:

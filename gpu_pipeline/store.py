@@ -21,8 +21,10 @@ import json
 import os
 import re
 import shutil
+import stat
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -174,13 +176,22 @@ def find(path: str | Path, folder: str | Path = "runs") -> Path:
 
 def list_runs(folder: str | Path = "runs") -> list[Path]:
     """Folders of the stored runs, the oldest first."""
-    folder = _folder(folder)
-    if not folder.is_dir():
-        return []
-    found = [
-        where for where in folder.iterdir() if not where.name.startswith(".") and (where / FILES["record"]).is_file()
-    ]
-    return sorted(found, key=lambda where: ((where / FILES["record"]).stat().st_mtime_ns, where.name))
+    return stored_in(_folder(folder))
+
+
+def stored_in(folder: Path, file: str = FILES["record"]) -> list[Path]:
+    """The folders in one that have a file of some name, or for an empty name its own files, the oldest first.
+
+    Hidden ones are left out, and what is gone by the time that it is looked at.
+    """
+    found = []
+    with suppress(FileNotFoundError, NotADirectoryError):
+        for path in folder.iterdir():
+            with suppress(OSError):
+                about = (path / file).stat()
+                if stat.S_ISREG(about.st_mode) and not path.name.startswith("."):
+                    found.append((about.st_mtime_ns, path.name, path))
+    return [path for *_, path in sorted(found)]
 
 
 def _folder(folder: str | Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -196,6 +197,24 @@ def test_half_a_job_is_no_job(store: Path) -> None:
     (store / jobs.JOBS / "torn" / "job.json").write_text('{"recipe": {"data"')
     (store / jobs.JOBS / "odd").mkdir()
     put_json(store / jobs.JOBS / "odd" / "job.json", {"recipe": {"nonsense": 1}, "data_dir": None, "created": "x"})
+    assert jobs.jobs(store) == []
+
+
+def test_a_job_that_is_forgotten_while_all_are_listed(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("one", "other"):
+        (store / jobs.JOBS / name).mkdir(parents=True)
+        put_json(
+            store / jobs.JOBS / name / "job.json", {"recipe": {"data": "digits"}, "data_dir": None, "created": "x"}
+        )
+    read = jobs.read
+
+    def read_and_forget(folder: Path) -> Job | None:
+        job = read(folder)
+        shutil.rmtree(folder)
+        return job
+
+    monkeypatch.setattr(jobs, "read", read_and_forget)
+    assert {job.id for job in jobs.jobs(store)} == {"one", "other"}
     assert jobs.jobs(store) == []
 
 

@@ -32,6 +32,7 @@ from gpu_pipeline.store import (
     open_run,
     replace_file,
     save,
+    stored_in,
     writable,
     write_scores,
 )
@@ -332,6 +333,26 @@ def test_list_shows_runs_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     shutil.copytree(runs[0], tmp_path / ".draft-abc-1-elsewhere")
     assert list_runs(tmp_path) == runs
+
+
+def test_a_run_that_goes_while_all_are_listed_is_not_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, gone, taken = (save(make_run(seed=seed), tmp_path) for seed in range(3))
+    look = Path.stat
+
+    def stat(path: Path, **options: Any) -> os.stat_result:
+        found = look(path, **options)
+        if path.name == "record.json":
+            if path.parent == gone:
+                path.unlink()
+            shutil.rmtree(taken, ignore_errors=True)
+        return found
+
+    monkeypatch.setattr(Path, "stat", stat)
+    list_runs(tmp_path)  # What is looked at just before it goes may be listed once more.
+    assert list_runs(tmp_path) == stored_in(tmp_path) == [kept]
+    assert stored_in(kept, "") == sorted(
+        (path for path in kept.iterdir() if path.is_file()), key=lambda path: (path.stat().st_mtime_ns, path.name)
+    )
 
 
 @pytest.mark.parametrize("name", ["record.json", "scores.json", "points.parquet", "features.npy"])

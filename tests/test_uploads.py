@@ -98,6 +98,12 @@ def test_a_store_that_cannot_be_written(tmp_path: Path) -> None:
         Incoming("a.npy", 1, tmp_path / "file")
 
 
+def test_a_file_that_is_removed_while_all_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, look = keep_upload("a.npy", b"1", tmp_path), Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda folder: iter([folder / "gone.npy", *look(folder)]))
+    assert uploads.uploads(tmp_path) == [path.name]
+
+
 def test_names_of_uploads_lead_nowhere_else(tmp_path: Path) -> None:
     assert uploaded(tmp_path, "run") is None
     with pytest.raises(InputError, match="no file is uploaded"):

@@ -188,11 +188,8 @@ def start(recipe: Recipe, store: Path, *, data_dir: str | Path | None = None, al
 
 def jobs(store: Path) -> list[Job]:
     """All jobs of a store, the newest first, also those that earlier servers began."""
-    folder = Path(store).resolve() / JOBS
-    if not folder.is_dir():
-        return []
-    found = [(where / "job.json", job) for where in folder.iterdir() if (job := read(where)) is not None]
-    return [job for _, job in sorted(found, key=lambda pair: (pair[0].stat().st_mtime_ns, pair[1].id), reverse=True)]
+    folders = runs.stored_in(Path(store).resolve() / JOBS, "job.json")
+    return [job for job in map(read, reversed(folders)) if job is not None]
 
 
 def read(folder: Path) -> Job | None:

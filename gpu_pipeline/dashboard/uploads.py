@@ -26,6 +26,7 @@ from ..datasets.files import SUFFIXES, suffix_of
 from ..datasets.tables import TABLES, incomplete
 from ..drafts import draft, flush
 from ..errors import InputError, unknown_name
+from ..store import stored_in
 from .files import OpenFile, open_file
 from .paths import UPLOADS
 
@@ -171,11 +172,8 @@ def keep_upload(name: str, content: bytes, store: Path, most: int = LARGEST_UPLO
 
 def uploads(store: Path) -> list[str]:
     """Names of the uploaded files, the newest first."""
-    folder = Path(store) / UPLOADS
-    if not folder.is_dir():
-        return []
-    found = [path for path in folder.iterdir() if path.name.endswith(SUFFIXES) and not path.name.startswith(".")]
-    return [path.name for path in sorted(found, key=lambda path: path.lstat().st_mtime_ns, reverse=True)]
+    names = [path.name for path in stored_in(Path(store) / UPLOADS, "")]
+    return [name for name in reversed(names) if name.endswith(SUFFIXES)]
 
 
 def upload_path(store: Path, name: str) -> Path:
