@@ -31,28 +31,21 @@ class Comparison:
     ----------
     rows
         (m,) their indices in the data set, sorted.
-    reference, aligned
-        (m, 2) float64: the first map, and the second laid on it by shift, rotation or reflection, and scale.
+    aligned
+        (m, 2) float64: the second map laid on the first by shift, rotation or reflection, and scale.
     displacement
-        (m,) distance between the two places of each row, in units of the reference's RMS radius: 0 where
+        (m,) distance between the two places of each row, in units of the first map's RMS radius: 0 where
         they agree.
-    common_neighbors
-        (m,) float32 share of the k nearest neighbours on the reference that are among the k nearest on
-        the other: 0 to 1, by chance k / (m - 1).
-    k
-        Neighbours compared.
     summary
         `rows`: m; `only_reference`, `only_other`: rows that one map lacks; `displacement_median`;
         `displacement_rms`: 0 for maps that differ by a similarity only, and 1 at most, which is near what
-        two unrelated maps have; `common_neighbors`: mean share; `common_neighbors_chance`.
+        two unrelated maps have; `common_neighbors`: share of the k nearest neighbours on the first map that are among
+        the k nearest on the other, the mean over the rows; `common_neighbors_chance`: k / (m - 1).
     """
 
     rows: np.ndarray
-    reference: np.ndarray
     aligned: np.ndarray
     displacement: np.ndarray
-    common_neighbors: np.ndarray
-    k: int
     summary: dict[str, float]
 
 
@@ -153,4 +146,4 @@ def compare_maps(reference: pd.DataFrame, other: pd.DataFrame) -> Comparison:
         "common_neighbors": float(common.mean(dtype=np.float64)),
         "common_neighbors_chance": k / (len(rows) - 1),
     }
-    return Comparison(rows, A, aligned, displacement, common, k, summary)
+    return Comparison(rows, aligned, displacement, summary)

@@ -227,7 +227,6 @@ def _compared(left: Run, right: Run) -> dict[str, Any]:
         for name, (a, b) in figures["scores"].items()
     ]
     return {
-        "names": figures["runs"],
         "picture": _picture(picture),
         "notes": figures["notes"],
         "rows": f"{figures['rows']:,}",

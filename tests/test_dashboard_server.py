@@ -27,7 +27,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from gpu_pipeline.dashboard import files, login, paths, server
 from gpu_pipeline.dashboard.files import OpenFile, open_file
 from gpu_pipeline.dashboard.login import Brake, fits, passwords, way_back
-from gpu_pipeline.dashboard.paths import data_name, run_folder
+from gpu_pipeline.dashboard.paths import data_name
 from gpu_pipeline.errors import InputError
 
 COMMAND = (sys.executable, "-m", "gpu_pipeline", "dashboard", "--no-show")
@@ -375,20 +375,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name / "record.json").write_text("{}")
     (folder / "runs" / "link").symlink_to(folder / "outside")
     return folder / "runs"
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_names_of_runs_lead_nowhere_else(store: Path, name: str) -> None:
-    with pytest.raises(InputError):
-        run_folder(name, store)
-    with pytest.raises(InputError):
-        run_folder(str(store / "run") + name, store)
-
-
-def test_a_run_is_found_by_its_name(store: Path) -> None:
-    assert run_folder("run", store) == store / "run"
-    with pytest.raises(InputError, match="did you mean 'run'"):
-        run_folder("runn", store)
 
 
 @pytest.mark.parametrize(

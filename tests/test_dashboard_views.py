@@ -367,13 +367,13 @@ def test_comparison_links_selections_by_row(store: Path) -> None:
 
 def test_the_point_at_the_cursor_is_held_until_let_go(session: Session) -> None:
     assert session.opened is not None
-    x, y = session.opened.place()[5].tolist()
+    x, y = (float(values[5]) for values in session.opened.axes())
     assert session.point_at(session.opened, x, y, 1e-6, False)
     assert session.pointed == 5
     session.point_at(session.opened, x, y, 1e-6, True)
     assert session.choice.point == 5
-    far = session.opened.place().max(axis=0) + 1
-    session.point_at(session.opened, *far.tolist(), 1e-6, False)
+    far_x, far_y = (float(values.max()) + 1 for values in session.opened.axes())
+    session.point_at(session.opened, far_x, far_y, 1e-6, False)
     assert session.pointed == 5
     session.act("release", "")
     assert session.choice.point == -1
@@ -691,7 +691,7 @@ def test_frame_counts_all_points(session: Session) -> None:
 
 def test_few_points_are_drawn_as_their_images(session: Session) -> None:
     assert session.opened is not None
-    x, y = session.opened.place()[0].tolist()
+    x, y = (float(values[0]) for values in session.opened.axes())
     layer = session.layer(session.opened)
     view = fit(layer.frame, 200, 200, (x - 0.01, x + 0.01), (y - 0.01, y + 0.01))
     plain = draw_frame(layer, view, "majority")

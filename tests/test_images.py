@@ -101,11 +101,11 @@ def test_images_that_take_long_to_load_hold_up_no_others(run: Run, monkeypatch: 
     other = pipeline.run(recipe(name="digits", sample=40))
     begun, go_on, load_now = threading.Event(), threading.Event(), images._load
 
-    def load_slowly(asked: Run, *others: Any) -> Images:
+    def load_slowly(asked: Run) -> Images:
         if asked is run:
             begun.set()
             assert go_on.wait(PATIENCE)
-        return load_now(asked, *others)
+        return load_now(asked)
 
     monkeypatch.setattr(images, "_load", load_slowly)
     with ThreadPoolExecutor(2) as pool:
@@ -151,7 +151,7 @@ def test_a_sheet_has_each_image_in_its_place(four: Images) -> None:
     assert (sheet[8:10, 0:3] == 10).all()
     assert (sheet[8:10, 3:] == 255).all()
     assert (sheet[2:4] == 255).all()
-    assert four.sheet([1], columns=9, scale=4).size == (12, 8)
+    assert four.sheet([1], columns=9).size == (3, 2)
     assert four.sheet([]).size == (1, 1)
     assert four.sheet(np.array([2, 4])).size == (8, 2)
 
@@ -162,7 +162,7 @@ def test_a_sheet_has_each_image_in_its_place(four: Images) -> None:
         (lambda i: i.png(5), "no such point: give positions from 0 to 4"),
         (lambda i: i.png(-1), "no such point"),
         (lambda i: i.png(0, 0), "enlarged 0 times"),
-        (lambda i: i.sheet([0], scale=1000), "enlarged 1000 times"),
+        (lambda i: i.png(0, 1000), "enlarged 1000 times"),
         (lambda i: i.sheet([0, 9]), "no such point"),
         (lambda i: i.sheet([0], columns=0), "0 columns"),
     ],
@@ -174,9 +174,9 @@ def test_what_cannot_be_shown(four: Images, ask: Any, words: str) -> None:
 
 def test_real_digits(mnist_dir: Path) -> None:
     run = pipeline.run(recipe(name="mnist", sample=50), data_dir=mnist_dir)
-    found = images_of(run, mnist_dir)
+    found = images_of(run)
     assert found is not None
     assert (found.pixels[0] == 255 - load("mnist", data_dir=mnist_dir, sample=50).X[0].reshape(28, 28)).all()
     # A run asked for "auto" finds what it got then, by name.
     run.record = replace(run.record, recipe=recipe(name="auto", sample=50))
-    assert images_of(run, mnist_dir) is found
+    assert images_of(run) is found

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from test_uploads import keep_upload
 
 from gpu_pipeline.dashboard import film, jobs, watching, worker
 from gpu_pipeline.dashboard.app import Page
@@ -24,7 +25,6 @@ from gpu_pipeline.dashboard.files import OpenFile
 from gpu_pipeline.dashboard.jobs import Job, start
 from gpu_pipeline.dashboard.paths import put_json
 from gpu_pipeline.dashboard.status import Status, read_status, values_in
-from gpu_pipeline.dashboard.uploads import keep_upload
 from gpu_pipeline.engines import NAMES, Progress
 from gpu_pipeline.errors import InputError
 from gpu_pipeline.recipe import Recipe, make
@@ -131,7 +131,7 @@ def test_a_killed_worker_is_seen_and_leaves_nothing(store: Path) -> None:
 
 
 def test_an_unforeseen_error_is_named(tmp_path: Path) -> None:
-    job = Job(tmp_path, make({}), None, "2026-01-01T00:00:00+00:00")
+    job = Job(tmp_path, make({}), "2026-01-01T00:00:00+00:00")
     (job.folder / "worker.log").write_text("Traceback (most recent call last):\n  File x\nKeyError: 'odd'\n")
     status = job.status()
     assert status.state == "failed"
@@ -196,16 +196,14 @@ def test_half_a_job_is_no_job(store: Path) -> None:
     (store / jobs.JOBS / "torn").mkdir()
     (store / jobs.JOBS / "torn" / "job.json").write_text('{"recipe": {"data"')
     (store / jobs.JOBS / "odd").mkdir()
-    put_json(store / jobs.JOBS / "odd" / "job.json", {"recipe": {"nonsense": 1}, "data_dir": None, "created": "x"})
+    put_json(store / jobs.JOBS / "odd" / "job.json", {"recipe": {"nonsense": 1}, "created": "x"})
     assert jobs.jobs(store) == []
 
 
 def test_a_job_that_is_forgotten_while_all_are_listed(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("one", "other"):
         (store / jobs.JOBS / name).mkdir(parents=True)
-        put_json(
-            store / jobs.JOBS / name / "job.json", {"recipe": {"data": "digits"}, "data_dir": None, "created": "x"}
-        )
+        put_json(store / jobs.JOBS / name / "job.json", {"recipe": {"data": "digits"}, "created": "x"})
     read = jobs.read
 
     def read_and_forget(folder: Path) -> Job | None:
@@ -306,7 +304,7 @@ def test_a_frame_that_goes_while_it_is_looked_at(thinned: bool, store: Path, mon
     folder, run = store / jobs.JOBS / "one", store / "run"
     folder.mkdir(parents=True)
     run.mkdir()
-    put_json(folder / "job.json", {"recipe": {"data": "none.npy"}, "data_dir": None, "created": "x"})
+    put_json(folder / "job.json", {"recipe": {"data": "none.npy"}, "created": "x"})
     put_json(folder / "status.json", {"state": "done", "frames": 4, "run": "run"})
     recording, read = record(folder, [1, 2, 3, 4]), film.read
     todo = [lambda: recording.add(5, None, np.full((5, 2), 5.0)) if thinned else recording.keep(run)]
@@ -330,7 +328,7 @@ def test_a_frame_of_rows_of_which_some_have_no_label(store: Path) -> None:
     folder.mkdir(parents=True)
     (store / "t.csv").write_text("a,kind\n1,x\n2,\n3,y\n4,y\n5,\n")
     data = {"name": str(store / "t.csv"), "label_column": "kind"}
-    put_json(folder / "job.json", {"recipe": {"data": data}, "data_dir": None, "created": "x"})
+    put_json(folder / "job.json", {"recipe": {"data": data}, "created": "x"})
     put_json(folder / "status.json", {"state": "running", "frames": 2})
     record(folder, [1, 2])
     frame = watching.look(store, watching.Watch("one", 1)).frame
@@ -342,9 +340,7 @@ def test_a_frame_of_rows_of_which_some_have_no_label(store: Path) -> None:
 def test_a_job_that_is_gone_is_said_but_not_to_who_took_it_off_the_list(store: Path) -> None:
     for name in ("one", "two"):
         (store / jobs.JOBS / name).mkdir(parents=True)
-        put_json(
-            store / jobs.JOBS / name / "job.json", {"recipe": {"data": "digits"}, "data_dir": None, "created": "x"}
-        )
+        put_json(store / jobs.JOBS / name / "job.json", {"recipe": {"data": "digits"}, "created": "x"})
         put_json(store / jobs.JOBS / name / "status.json", {"state": "done", "frames": 1})
     page = Page(store, points_in(store), ThreadPoolExecutor(1), Exports(), 0)
     for name in ("one", "two"):
@@ -361,7 +357,7 @@ def test_a_job_that_is_gone_is_said_but_not_to_who_took_it_off_the_list(store: P
 def test_a_watched_job_that_breaks_says_why(store: Path) -> None:
     folder = store / jobs.JOBS / "one"
     folder.mkdir(parents=True)
-    put_json(folder / "job.json", {"recipe": {"data": "digits"}, "data_dir": None, "created": "x"})
+    put_json(folder / "job.json", {"recipe": {"data": "digits"}, "created": "x"})
     put_json(folder / "status.json", {"state": "failed", "error": "memory ran out.", "frames": 4})
     record(folder, [1, 2, 3, 4])
     page = Page(store, points_in(store), ThreadPoolExecutor(1), Exports(), 0)

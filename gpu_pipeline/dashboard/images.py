@@ -6,7 +6,6 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from isal import isal_zlib
@@ -50,10 +49,13 @@ class Images:
         InputError
             If there is no such point, or the scale is not 1 to 64.
         """
-        self._check([position], scale)
-        return encode(_enlarged(self.pixels[position], scale))
+        self._check([position])
+        if not 1 <= scale <= 64:
+            raise InputError(f"images cannot be enlarged {scale} times: give a whole number from 1 to 64.")
+        image = Image.fromarray(np.ascontiguousarray(self.pixels[position]))
+        return encode(image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST))
 
-    def sheet(self, positions: Sequence[int] | np.ndarray, columns: int = 10, scale: int = 1) -> Image.Image:
+    def sheet(self, positions: Sequence[int] | np.ndarray, columns: int = 10) -> Image.Image:
         """Images side by side, row by row, with a gap between them.
 
         Parameters
@@ -62,15 +64,13 @@ class Images:
             The points in their order; a sheet of none is one white pixel.
         columns
             Images in a row; the last row may have fewer.
-        scale
-            By how much each is enlarged, 1 to 64.
 
         Raises
         ------
         InputError
-            If there is no such point, or columns or scale cannot be used.
+            If there is no such point, or there are to be no columns.
         """
-        self._check(positions, scale)
+        self._check(positions)
         if columns < 1:
             raise InputError(f"a sheet of {columns} columns cannot be made: give 1 or more.")
         if not len(positions):
@@ -79,22 +79,19 @@ class Images:
         n, height, width = chosen.shape
         columns = min(columns, n)
         rows = -(-n // columns)
-        gap = -(-GAP // scale)
-        paper = np.full((rows, height + gap, columns, width + gap), 255, np.uint8)
+        paper = np.full((rows, height + GAP, columns, width + GAP), 255, np.uint8)
         for i, image in enumerate(chosen):
             paper[i // columns, :height, i % columns, :width] = image
-        flat = paper.reshape(rows * (height + gap), columns * (width + gap))
-        return _enlarged(flat[: flat.shape[0] - gap, : flat.shape[1] - gap], scale)
+        flat = paper.reshape(rows * (height + GAP), columns * (width + GAP))
+        return Image.fromarray(np.ascontiguousarray(flat[:-GAP, :-GAP]))
 
-    def _check(self, positions: Sequence[int] | np.ndarray, scale: int) -> None:
+    def _check(self, positions: Sequence[int] | np.ndarray) -> None:
         n = len(self.pixels)
         if len(positions) and not 0 <= min(positions) <= max(positions) < n:
             raise InputError(f"there is no such point: give positions from 0 to {n - 1}.")
-        if not 1 <= scale <= 64:
-            raise InputError(f"images cannot be enlarged {scale} times: give a whole number from 1 to 64.")
 
 
-def images_of(run: Run, data_dir: str | Path | None = None) -> Images | None:
+def images_of(run: Run) -> Images | None:
     """The images of a run's points, loaded once and shared by all runs on the same rows; None if its rows are none.
 
     Raises
@@ -106,7 +103,7 @@ def images_of(run: Run, data_dir: str | Path | None = None) -> Images | None:
         return None
     if run.record.recipe.data.landmarks is not None:
         raise InputError("The images of a map of landmarks and placed rows are not loaded: they may be too many.")
-    return _kept.get(run.record.dataset["digest"], lambda: _load(run, data_dir))
+    return _kept.get(run.record.dataset["digest"], lambda: _load(run))
 
 
 def encode(image: Image.Image) -> bytes:
@@ -138,11 +135,11 @@ def _size(images: Images) -> int:
 _kept = Shelf(KEPT, _size, KEPT_BYTES)
 
 
-def _load(run: Run, data_dir: str | Path | None) -> Images:
+def _load(run: Run) -> Images:
     recipe, record = run.record.recipe, run.record.dataset
     # Asked for "auto", the run got what there was; now there may be something else.
     name = record["name"] if recipe.data.name == "auto" else recipe.data.name
-    dataset = data_of(recipe.model_copy(update={"data": recipe.data.model_copy(update={"name": name})}), data_dir)
+    dataset = data_of(recipe.model_copy(update={"data": recipe.data.model_copy(update={"name": name})}), None)
     if dataset.digest() != record["digest"]:
         raise InputError(f"{name} is no longer what the run was made of, so that its images cannot be shown.")
     assert dataset.image_shape is not None
@@ -157,8 +154,3 @@ def grey(X: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     images = X.reshape(-1, *shape)
     rim = [images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]]
     return 255 - images if np.mean([edge.mean() for edge in rim]) < EDGE_IS_DARK else images
-
-
-def _enlarged(pixels: np.ndarray, scale: int) -> Image.Image:
-    image = Image.fromarray(np.ascontiguousarray(pixels))
-    return image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)

@@ -3,7 +3,7 @@
 All that is known of a job lies in files, so that every session and every later server sees the same:
 
     <store>/.jobs/<id>/
-        job.json       recipe, data folder, when it began
+        job.json       recipe, when it began
         status.json    how far it is, by the worker
         lock           held by the worker as long as it lives
         stop, cancel   asked for, if they are there
@@ -58,15 +58,12 @@ class Job:
         Where its files lie; its name is the job's `id`.
     recipe
         What it makes.
-    data_dir
-        Where known data sets are looked for first.
     created
         When it began, ISO 8601 in UTC.
     """
 
     folder: Path
     recipe: Recipe
-    data_dir: str | None
     created: str
 
     @property
@@ -144,7 +141,7 @@ class Job:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def start(recipe: Recipe, store: Path, *, data_dir: str | Path | None = None, allowed: Collection[Path] = ()) -> Job:
+def start(recipe: Recipe, store: Path, *, allowed: Collection[Path] = ()) -> Job:
     """Begin to make a run in a process of its own.
 
     Parameters
@@ -153,8 +150,6 @@ def start(recipe: Recipe, store: Path, *, data_dir: str | Path | None = None, al
         What to make; its data are a known data set, an uploaded file, or one of `allowed`.
     store
         Where the run is stored when it is done.
-    data_dir
-        Where known data sets are looked for first.
     allowed
         Files outside the store that may be read.
 
@@ -176,7 +171,7 @@ def start(recipe: Recipe, store: Path, *, data_dir: str | Path | None = None, al
     created = now()
     stamp = created[:19].replace("-", "").replace(":", "").replace("T", "-")
     folder = store / JOBS / f"{stamp}-{uuid.uuid4().hex[:6]}"
-    job = Job(folder, recipe, None if data_dir is None else str(Path(data_dir).resolve()), created)
+    job = Job(folder, recipe, created)
     try:
         folder.mkdir(parents=True)
         _spawn(job)
@@ -196,7 +191,7 @@ def read(folder: Path) -> Job | None:
     """The job in a folder; None if there is none, or only half of one."""
     values = values_in(folder / "job.json")
     try:
-        return Job(folder, make(values["recipe"]), values["data_dir"], values["created"])
+        return Job(folder, make(values["recipe"]), values["created"])
     except (KeyError, TypeError, InputError):
         return None
 
@@ -206,8 +201,7 @@ def _spawn(job: Job) -> None:
 
     The worker inherits a locked file: it is locked until the process is gone, however it goes.
     """
-    values = {"recipe": job.recipe.model_dump(exclude_none=True), "data_dir": job.data_dir, "created": job.created}
-    put_json(job.folder / "job.json", values)
+    put_json(job.folder / "job.json", {"recipe": job.recipe.model_dump(exclude_none=True), "created": job.created})
     with (job.folder / "lock").open("wb") as lock, (job.folder / "worker.log").open("wb") as log:
         fcntl.flock(lock, fcntl.LOCK_EX)
         process = subprocess.Popen(

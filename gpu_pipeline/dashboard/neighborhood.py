@@ -17,14 +17,13 @@ class Neighborhood:
 
     Attributes
     ----------
-    in_data, distances
-        Positions of the nearest in the features that the map was made of, and how far they are; nearest first.
+    in_data
+        Positions of the nearest in the features that the map was made of, nearest first.
     on_map
         Positions of the nearest on the map, nearest first.
     """
 
     in_data: np.ndarray
-    distances: np.ndarray
     on_map: np.ndarray
 
     @property
@@ -54,7 +53,7 @@ def neighbors_of_row(run: Run, position: int, k: int = 8) -> Neighborhood:
     near = _nearest(squares, position, k)
     x, y = (run.points[axis].to_numpy() for axis in ("x", "y"))
     on_map = _nearest((x - x[position]) ** 2 + (y - y[position]) ** 2, position, k)
-    return Neighborhood(near, np.sqrt(squares[near]), on_map)
+    return Neighborhood(near, on_map)
 
 
 def _nearest(squares: np.ndarray, position: int, k: int) -> np.ndarray:

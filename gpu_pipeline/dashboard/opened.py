@@ -195,10 +195,6 @@ class Opened:
         """The map's x and y, (n,) each."""
         return self.points["x"].to_numpy(), self.points["y"].to_numpy()
 
-    def place(self) -> np.ndarray:
-        """The map, (n, 2)."""
-        return self.part("place", lambda: np.ascontiguousarray(self.points[["x", "y"]].to_numpy()))
-
     def corners(self) -> pd.DataFrame:
         """The least and the largest x and y, as two points, of the map under these points too."""
         both = [self.points] if self.ground is None else [self.points, self.ground.corners()]

@@ -4,39 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from ..datasets import DATASETS
-from ..errors import InputError, unknown_name
-from ..store import FILES, list_runs
+from ..errors import InputError
 
 UPLOADS = ".uploads"
 """Folder of a store for what people upload."""
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
-
-
-def run_folder(name: str, store: Path) -> Path:
-    """The folder of a stored run, by its whole name.
-
-    Unlike `store.find`, which serves the person at the command line, it takes no path and no beginning of a
-    name, and follows no link out of the store.
-
-    Raises
-    ------
-    InputError
-        If the store has no run of that name.
-    """
-    store = Path(store)
-    if _NAME.fullmatch(name):
-        where = store / name
-        if where.resolve().parent == store.resolve() and (where / FILES["record"]).is_file():
-            return where
-    known = [where.name for where in list_runs(store)]
-    raise unknown_name("run", name[:80], known) if known else InputError(f"{store} holds no runs: make one first.")
 
 
 def data_name(name: str, store: Path, allowed: Collection[Path] = ()) -> str:

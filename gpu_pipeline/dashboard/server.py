@@ -18,7 +18,6 @@ from tornado.web import GZipContentEncoding, RedirectHandler
 
 from ..errors import InputError
 from .files import OpenFile as OpenFile
-from .files import open_file as open_file
 from .uploads import LARGEST_UPLOAD, PIECE
 
 if TYPE_CHECKING:

@@ -163,13 +163,6 @@ class Incoming:
         return InputError(f"cannot write to {self._folder} ({error.strerror or error}): free some space.")
 
 
-def keep_upload(name: str, content: bytes, store: Path, most: int = LARGEST_UPLOAD) -> Path:
-    """Put a whole file into the store, untested; see `Incoming`."""
-    incoming = Incoming(name, len(content), store, most)
-    incoming.add(content)
-    return incoming.keep(lambda path: None)[0]
-
-
 def uploads(store: Path) -> list[str]:
     """Names of the uploaded files, the newest first."""
     names = [path.name for path in stored_in(Path(store) / UPLOADS, "")]

@@ -92,7 +92,7 @@ def work(folder: Path) -> None:
         recorder.say(state="failed", error=f"{folder / 'job.json'} cannot be read: start the job again.")
         return
     try:
-        made = pipeline.run(job.recipe, data_dir=job.data_dir, observer=recorder)
+        made = pipeline.run(job.recipe, observer=recorder)
         if recorder.stopped_at is not None:
             made.record.notes.append("stopped by hand after {:,} of {:,} iterations".format(*recorder.stopped_at))
         recorder.begin("store", None)

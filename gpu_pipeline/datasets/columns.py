@@ -176,9 +176,9 @@ def is_array(kind: pa.DataType) -> bool:
     return bool(listed and (types.is_integer(kind.value_type) or types.is_floating(kind.value_type)))
 
 
-def _cut(text: str, most: int = 60) -> str:
+def _cut(text: str) -> str:
     """A text that is not too long for a sentence."""
-    return text if len(text) <= most else f"{text[: most - 3]}..."
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def is_number(text: str) -> bool:
