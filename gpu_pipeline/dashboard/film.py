@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..datasets.dataset import pick_rows
 from ..errors import InputError
 from ..store import replace_file
 from .paths import put_json
@@ -115,7 +116,7 @@ class Recording:
         """Keep the map at an iteration, unless there are many frames and this one falls between two."""
         if not self._index:
             self._n = len(embedding)
-            self._rows = _sample(self._n, self.seed)
+            self._rows = pick_rows(self._n, MOST_POINTS, self.seed) if self._n > MOST_POINTS else None
             (self.folder / FRAMES).mkdir(exist_ok=True)
         self._seen += 1
         if (self._seen - 1) % self._stride:
@@ -170,10 +171,3 @@ def discard(folder: Path) -> None:
 
 def _file(folder: Path, iteration: int) -> Path:
     return folder / FRAMES / f"{iteration:07d}.npy"
-
-
-def _sample(n: int, seed: int) -> np.ndarray | None:
-    """Which of n points to keep, ascending; None for all."""
-    if n <= MOST_POINTS:
-        return None
-    return np.sort(np.random.default_rng(seed).choice(n, MOST_POINTS, replace=False))
