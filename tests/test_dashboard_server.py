@@ -428,6 +428,8 @@ def test_columns_are_chosen_and_names_kept_apart(tmp_path: Path) -> None:
     assert found["x_"].tolist() == [0, 1, 2]
     points(row=[7, 7, 9]).to_parquet(path)  # these do not tell rows apart
     assert open_file(path).columns.tolist() == ["row", "x", "y", "row_"]
+    points(Y=[3.0, 4.0, 5.0], X=[6.0, 7.0, 8.0]).to_parquet(path)  # by case of letters alone x and y are others
+    assert open_file(path)[["x", "y"]].to_numpy().tolist() == [[0, 5], [1, 6], [2, 7]]
     pd.DataFrame({"UMAP_1": [1.0], "UMAP_2": [2.0]}).to_parquet(path)
     assert open_file(path)[["x", "y"]].to_numpy().tolist() == [[1, 2]]
 

@@ -152,6 +152,13 @@ def test_absent_whole_numbers_and_answers_are_found_nowhere() -> None:
     assert rows("n<8", points) == rows("n=7", points) == rows("good=yes", points) == [0]
 
 
+def test_the_column_of_just_that_name_is_meant() -> None:
+    points = pd.DataFrame({"row": [0, 1, 2], "Abc1": [1, 2, 3], "ABC1": [3, 1, 2], "a b": [1, 2, 3], "a_b": [2, 3, 1]})
+    for text, expected in {"Abc1=1": [0], "ABC1=1": [1], "abc1=1": [0], "a b=1": [0], "a_b=1": [2]}.items():
+        assert rows(text, points) == expected
+        assert rows(text.replace("=", "<="), points) == expected
+
+
 @given(st.text(max_size=60))
 def test_any_text_finds_points_or_says_why_not(text: str) -> None:
     try:

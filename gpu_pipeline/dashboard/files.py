@@ -164,7 +164,7 @@ def _axes(file: str, schema: pa.Schema, x: str | None, y: str | None) -> tuple[s
         raise InputError("only one of --x and --y is given: give both, or none.")
     numbers = [f.name for f in schema if types.is_integer(f.type) or types.is_floating(f.type)]
     if x is None or y is None:
-        lower = {name.lower(): name for name in numbers}
+        lower = {name.lower(): name for name in reversed(numbers)} | {name: name for name in numbers}
         found = next((pair for pair in AXES if set(pair) <= lower.keys()), None)
         if found is None:
             raise InputError(

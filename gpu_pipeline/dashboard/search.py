@@ -129,9 +129,15 @@ def _is_number(values: pd.Series) -> bool:
 
 
 def _named(points: pd.DataFrame, text: str) -> str | None:
-    """The column of that name, in any case of letters and with blanks for underscores; None if there is none."""
-    known = {str(column).casefold().replace("_", " "): str(column) for column in points.columns}
-    return known.get(text.strip().casefold().replace("_", " "))
+    """The column of just that name, else the first in any case of letters and with blanks for underscores, or none."""
+    name, columns = text.strip(), [str(column) for column in points.columns]
+    if name in columns:
+        return name
+    return next((column for column in columns if _alike(column) == _alike(name)), None)
+
+
+def _alike(name: str) -> str:
+    return name.casefold().replace("_", " ")
 
 
 def _column(points: pd.DataFrame, text: str) -> tuple[str, str] | None:
