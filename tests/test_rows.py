@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 import gpu_pipeline
 from gpu_pipeline.dashboard.rows import rows
+from gpu_pipeline.dashboard.search import found
 from gpu_pipeline.datasets import load
 from gpu_pipeline.errors import InputError
 from gpu_pipeline.methods import PCA
@@ -68,6 +70,34 @@ def test_steps_follow_each_other(made: Run) -> None:
     }
     for select, expected in cases.items():
         pd.testing.assert_frame_equal(rows(made, select), points[expected])
+
+
+def test_classes_and_times_are_called_as_a_search_calls_them(made: Run) -> None:
+    when = pd.date_range("2024-04-30", periods=len(made.points), freq="12h")
+    points = made.points.assign(
+        label=made.points["label"].astype("Int64").mask(made.points["row"] % 3 == 0),
+        flag=made.points["row"] % 2 == 0,
+        maybe=pd.array([True, None] * (len(when) // 2)),
+        created=when,
+    )
+    own = replace(made, points=points)
+    for select, search in {
+        "=where:label=none,flag=yes": "label=none and flag=yes",
+        "=where:label=4,label=None": "label=4 or label=none",
+        "=where:flag=TRUE": "flag=true",
+        "=where:maybe=no label": "maybe=none",
+        "=where:misfit=yes": "misfit=yes",
+        "=where:misfit=no": "misfit=no",
+        "=within:created=2024-05~2024-06": "created=2024-05 or created=2024-06",
+        "=within:created=2024-05-03 12:00~2024": "created>=2024-05-03 12:00",
+        "=within:created=2024-05~2024-05,flag=0~0": "created=2024-05 and flag=no",
+    }.items():
+        expected = points[found(points, search)]
+        assert 0 < len(expected) < len(points), select
+        pd.testing.assert_frame_equal(rows(own, select), expected)
+    for select in ("=where:cluster=none", "=where:label=yes", "=within:created=2024-05~", "=within:created=May~June"):
+        with pytest.raises(InputError):
+            rows(own, select)
 
 
 def test_a_run_by_its_name(made: Run) -> None:

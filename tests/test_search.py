@@ -76,6 +76,17 @@ def test_texts_that_are_many_are_found_as_few_are() -> None:
         ("file name = none", [100]),
         ("file_name=no file_name", [100]),
         ("file_name=.PNG and good=no", [17]),
+        ("cluster=1 and cat", [42, 100]),
+        ("cat and cluster<=1 and CAT.png", [42]),
+        ("cat and bob", [100]),
+        ("cluster!=7", [42, 100, 111, 120]),
+        ("label != DOG and good=yes", [3, 42, 100, 120]),
+        ("label!=none", [3, 17, 100, 111, 120]),
+        ("file name!=.png", [100]),
+        ("cluster=0 or cluster=10", [111, 120]),
+        ("cluster=7 and label=dog or label=none OR .*", [17, 42, 100]),
+        ("bobcat or a.png", [3, 100]),
+        ("good=no or cluster=7 and a.png", [3, 17]),
     ],
 )
 def test_what_is_found(text: str, expected: list[int]) -> None:
@@ -89,7 +100,7 @@ def test_what_is_found(text: str, expected: list[int]) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "type 1 to 500 characters"),
+        ("", "type 1 to 500 characters to search for, such as 17, 42, 100-120, label=4, text=word"),
         ("   ", "type 1 to 500 characters"),
         ("a" * 501, "type 1 to 500 characters"),
         ("120-100", "run backwards: write 100-120"),
@@ -100,7 +111,10 @@ def test_what_is_found(text: str, expected: list[int]) -> None:
         ("label=zebra", "no point has label 'zebra': try Dog, bobcat (.*), cat, dog, label 4"),
         ("zebra", "'zebra' is nowhere in label, file_name: try fewer letters"),
         ("4.5", "'4.5' is nowhere in"),
-        ("colour=red", "'colour=red' is nowhere in"),
+        ("colour=red", "label, file_name, and no column is named 'colour': search in one of these as in label="),
+        ("cluster=7 and zebra", "no point has cluster=7 and zebra: allow for more"),
+        ("good!=yes and good!=no", "no point has good!=yes and good!=no: allow for more"),
+        ("cats or dogs or .gif", "'cats or dogs or .gif' is nowhere in label, file_name: try fewer letters"),
         ("-5", "'-5' is nowhere in"),
         ("cluster>10", "no point has cluster>10: allow for more"),
         ("label<4", "'label<4' is nowhere in"),
@@ -113,6 +127,25 @@ def test_what_is_not_found_is_said(text: str, said: str) -> None:
         found(POINTS, text)
 
 
+def test_words_between_conditions_may_be_of_a_text() -> None:
+    """As a whole first, and with more beside it where it is the value of a column."""
+    titles = ["Salt and Pepper", "salt, pepper and more", "peace or war", "war", None]
+    points = pd.DataFrame({"row": range(5), "title": titles, "likes": [1, 2, 3, 4, 5]})
+    for text, expected in {
+        "salt and pepper": [0],
+        "title=salt and pepper": [0],
+        "title!=salt and pepper": [1, 2, 3, 4],
+        "pepper and salt": [0, 1],
+        "peace or war": [2],
+        "war or peace": [2, 3],
+        "title=salt and pepper or likes>4": [0, 4],
+        "likes>1 and salt": [1],
+        "likes>=3 and title!=peace": [3, 4],
+        "title!=war and peace": [2],
+    }.items():
+        assert rows(text, points) == expected, text
+
+
 def test_without_text_or_rows() -> None:
     points = pd.DataFrame({"x": [0.0, 1.0, 2.0], "y": 0.0, "size": [0.5, 1.5, np.nan]})
     assert found(points, "0-1").tolist() == [True, True, False]
@@ -120,6 +153,8 @@ def test_without_text_or_rows() -> None:
     assert found(points, "size=none").tolist() == found(points, "size=not measured").tolist() == [False, False, True]
     with pytest.raises(InputError, match="no column of text could contain 'cat'"):
         found(points, "cat")
+    with pytest.raises(InputError, match=r"no column of text could contain '2': .*label=4"):
+        found(points, "size=1.5 or 2")
 
 
 @pytest.mark.parametrize("kind", ["int64", "uint64", "Int64"])

@@ -1,11 +1,12 @@
-"""Classes of a column that has more of them than a layer has inks."""
+"""Classes of a column by their names: of one that has more than a layer has inks too, and as a search calls them."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from ..render.key import Key, name_of
+from ..render.key import MISFIT_NAMES, Key, name_of
+from .search import ANSWERS, NOTHING
 
 
 def codes_of(values: pd.Series, key: Key) -> np.ndarray:
@@ -14,3 +15,11 @@ def codes_of(values: pd.Series, key: Key) -> np.ndarray:
     names = {name: i for i, name in enumerate(key.names)}
     table = [names.get(name_of(value), len(names) - 1) for value in index]
     return np.asarray([*table, len(names) - 1], np.int64)[found]
+
+
+def also_called(key: Key) -> dict[str, int]:
+    """Places of a key's classes by what a search calls them: answers by yes and no, the absent values by none."""
+    places = {name: i for i, name in enumerate(key.names)}
+    names = MISFIT_NAMES if key.column == "misfit" else {answer: str(answer) for answer in (False, True)}
+    called = {text: places[names[answer]] for text, answer in ANSWERS.items() if names[answer] in places}
+    return called | dict.fromkeys(NOTHING if key.absent else (), len(key.names) - 1)

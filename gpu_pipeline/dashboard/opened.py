@@ -15,7 +15,7 @@ from ..errors import InputError, unknown_name
 from ..figures import written
 from ..record import Run
 from ..render import Key, Layer, Order, arrange, order, prepare
-from .coding import codes_of
+from .coding import also_called, codes_of
 from .images import Images, images_of
 from .mean_images import mean_images
 from .mistakes import strangers
@@ -299,8 +299,10 @@ class Opened:
         wanted = np.zeros(len(key.names), bool)
         # By a table: of thousands of classes thousands may be hidden.
         places = {name: place for place, name in enumerate(key.names)}
+        called = also_called(key)
         for name in names:
-            if name not in places:
+            place = places.get(name, called.get(name.casefold()))
+            if place is None:
                 raise unknown_name(f"class of {column}", name, key.names)
-            wanted[places[name]] = True
+            wanted[place] = True
         return np.asarray(wanted[codes])

@@ -28,10 +28,10 @@ def rows(run: Run | str | Path, select: str, folder: str | Path = "runs") -> pd.
     select
         Steps with semicolons between, one after the other: `=`, `+`, `-` or `&` (begin anew, add, take away, keep what
         is in both), a kind, a colon, and what it needs. `box:x0,x1,y0,y1` and `lasso:x,y,x,y,...` are in the map's
-        units; `where:column=class,...` are the points that have of each column one of the classes named, where the
-        column `among` is the class of most neighbours on the map; `within:column=low~high,...` those within all of
-        these limits; `find:text` what the dashboard's search finds; `all:` all. It is what the dashboard shows under
-        its selection.
+        units; `where:column=class,...` are the points that have of each column one of the classes named, `none` being
+        no class and `yes` or `no` an answer, where the column `among` is the class of most neighbours on the map;
+        `within:column=low~high,...` those within all of these limits, numbers or times such as `2024-05~2024-06`;
+        `find:text` what the dashboard's search finds; `all:` all. It is what the dashboard shows under its selection.
     folder
         Where runs are stored, if `run` is a name.
 

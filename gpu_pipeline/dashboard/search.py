@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,17 @@ from ..errors import InputError
 LONGEST = 500
 """Characters of a search at most."""
 
+NOTHING = ("none", "no label", "not measured")
+"""What stands for no value, of a column that has no such value."""
+
+ANSWERS = {"yes": True, "true": True, "no": False, "false": False}
+"""What stands for the values of a column of answers."""
+
 _BOUND = re.compile(r"(.+?)\s*(<=|>=|<|>)\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)", re.IGNORECASE)
 _TIME_BOUND = re.compile(r"(.+?)\s*(<=|>=|<|>)\s*(-?\d{4}[-\d:. T]*)")
+_UNLIKE = re.compile(r"(.+?)\s*!=\s*(.+)")
+_SIGN = re.compile(r"(.+?)\s*(?:!=|[<>=])")
+_PARTS = re.compile(r"\s+(?:and|or)\s+", re.IGNORECASE)
 _BOUNDS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 _ROWS = re.compile(r"\d{1,19}(?:\s*-\s*\d{1,19})?")
 
@@ -29,10 +39,11 @@ def found(points: pd.DataFrame, text: str) -> np.ndarray:
 
     `17, 42, 100-120` are rows by their numbers; `label=4` or `cluster 7` is a class of the column `label` or `cluster`;
     `column=value` a value of any other column, or if none is that, those of a column of text that contain it;
-    `column=none` no value; `column<0.2` (also `<=`, `>`, `>=`) its numbers on one side, and
-    `column>=2024-05` its times; `column=2024-05` those in that month; several of
-    these with `and` between have all to be true; anything else is looked for in all columns of text. Letters are as
-    good as capitals, and no sign has a meaning of its own.
+    `column=none` no value; `column!=value` is what `column=value` is not; `column<0.2` (also `<=`, `>`, `>=`) its
+    numbers on one side, and `column>=2024-05` its times; `column=2024-05` those in that month. Anything else is looked
+    for in all columns of text. Of several of these with `and` between all have to be true, with `or` one of them, and
+    `and` holds closer together; a text with such a word in it is looked for as a whole first. Letters are as good as
+    capitals, and no sign has a meaning of its own.
 
     Parameters
     ----------
@@ -48,31 +59,67 @@ def found(points: pd.DataFrame, text: str) -> np.ndarray:
     """
     text = text.strip()
     if not text or len(text) > LONGEST:
-        raise InputError(f"type 1 to {LONGEST} characters to search for, such as 17, 42, 100-120 or label=4.")
+        raise InputError(f"type 1 to {LONGEST} characters to search for, such as 17, 42, 100-120, label=4, text=word.")
     parts = [part.strip() for part in text.split(",")]
-    if all(_ROWS.fullmatch(part) for part in parts):
-        return _some(_rows(points, parts), f"none of the rows {text} is on this map: {_span(points)}.")
-    true = [_true(points, part) for part in re.split(r"\s+and\s+", text, flags=re.IGNORECASE)]
-    known = [mask for mask in true if mask is not None]
-    name = _column(points, text)
-    if len(known) == len(true) and (len(true) > 1 or name is None):
-        return _some(np.logical_and.reduce(known), f"no point has {text[:80]}: allow for more.")
-    if name is not None:
-        column, value = name
-        return _some(_of(points, column, value), f"no point has {column} {value!r}: {_offer(points[column])}.")
-    texts = [str(column) for column in points.columns if is_text(points[column])]
+    of_rows = all(_ROWS.fullmatch(part) for part in parts)
+    mask = _rows(points, parts) if of_rows else _meant(points, text)
+    if not mask.any():
+        absent = f"none of the rows {text} is on this map: {_span(points)}."
+        raise InputError(absent if of_rows else _nowhere(points, text))
+    return mask
+
+
+def _meant(points: pd.DataFrame, text: str) -> np.ndarray:
+    """Of which points a text is true: as a whole, or else its parts with "and" or "or" between."""
+    parts = _PARTS.split(text)
+    conditions = [_condition(points, part) for part in parts]
+    if None in conditions:
+        hits = _said(points, text) if not any(conditions) else _of_whole(points, text)
+        if len(parts) == 1 or hits.any():
+            return hits
+    ways = re.split(r"\s+or\s+", text, flags=re.IGNORECASE)
+    if len(ways) > 1:
+        return np.asarray(np.logical_or.reduce([_meant(points, way) for way in ways]))
+    true = [_said(points, part) if known is None else known() for part, known in zip(parts, conditions, strict=True)]
+    return np.asarray(np.logical_and.reduce(true))
+
+
+def _of_whole(points: pd.DataFrame, text: str) -> np.ndarray:
+    """Which points have, or have not, a value in which such words stand; none if no point has it."""
+    name, unlike = _column(points, text), _unlike(points, text)
+    column, value = name or unlike or ("", "")
+    hits = _of(points, column, value) if name or unlike else np.zeros(len(points), bool)
+    return hits if name or not hits.any() else ~hits
+
+
+def _said(points: pd.DataFrame, text: str) -> np.ndarray:
+    """Which points have a text in any of their columns of text."""
+    texts = _texts(points)
     if not texts:
         raise InputError(
             f"no column of text could contain {text[:40]!r}: search for rows (17, 42, 100-120) or a class (label=4)."
         )
-    hits = [_says(points[column], text, whole=False) for column in texts]
-    return _some(np.logical_or.reduce(hits), f"{text[:40]!r} is nowhere in {', '.join(texts)}: try fewer letters.")
+    return np.asarray(np.logical_or.reduce([_says(points[column], text, whole=False) for column in texts]))
 
 
-def _some(mask: np.ndarray, otherwise: str) -> np.ndarray:
-    if not mask.any():
-        raise InputError(otherwise)
-    return mask
+def _texts(points: pd.DataFrame) -> list[str]:
+    return [str(column) for column in points.columns if is_text(points[column])]
+
+
+def _nowhere(points: pd.DataFrame, text: str) -> str:
+    """A sentence for a search that finds nothing."""
+    parts = _PARTS.split(text)
+    name = _column(points, text)
+    if len(parts) == 1 and name is not None:
+        return f"no point has {name[0]} {name[1]!r}: {_offer(points[name[0]])}."
+    if any(_condition(points, part) for part in parts):
+        return f"no point has {text[:80]}: allow for more."
+    texts = _texts(points)
+    sought = f"{text[:40]!r} is nowhere in {', '.join(texts)}"
+    sign = _SIGN.match(text)
+    if sign and _named(points, sign[1]) is None:
+        return f"{sought}, and no column is named {sign[1][:40]!r}: search in one of these as in {texts[0]}=..."
+    return f"{sought}: try fewer letters."
 
 
 def _rows(points: pd.DataFrame, parts: list[str]) -> np.ndarray:
@@ -96,19 +143,23 @@ def _span(points: pd.DataFrame) -> str:
     return f"its {len(rows):,} rows are among {int(rows.min())} to {int(rows.max())}"
 
 
-def _true(points: pd.DataFrame, text: str) -> np.ndarray | None:
-    """Of which points a condition is true; None if the text is none."""
+def _condition(points: pd.DataFrame, text: str) -> Callable[[], np.ndarray] | None:
+    """Tells of which points a condition is true; None if the text is none."""
     bound = _BOUND.fullmatch(text)
     column = _named(points, bound[1]) if bound else None
     if bound and column is not None and _is_number(points[column]):
-        return _is_so(points[column], _BOUNDS[bound[2]], bound[3])
+        return partial(_is_so, points[column], _BOUNDS[bound[2]], bound[3])
     bound = _TIME_BOUND.fullmatch(text)
     column = _named(points, bound[1]) if bound else None
     if bound and column is not None and times.is_time(points[column]) and (ends := times.read(bound[3])):
         # After a month begins with the next one, and up to it includes all of it.
-        return np.asarray(_BOUNDS[bound[2]](times.seconds(points[column]), ends[bound[2] in ("<=", ">")]))
+        values, compare, end = points[column], _BOUNDS[bound[2]], ends[bound[2] in ("<=", ">")]
+        return lambda: np.asarray(compare(times.seconds(values), end))
+    unlike = _unlike(points, text)
+    if unlike is not None:
+        return lambda: ~_of(points, *unlike)
     name = _column(points, text)
-    return None if name is None else _of(points, *name)
+    return None if name is None else partial(_of, points, *name)
 
 
 def _of(points: pd.DataFrame, column: str, text: str) -> np.ndarray:
@@ -118,7 +169,7 @@ def _of(points: pd.DataFrame, column: str, text: str) -> np.ndarray:
     mask = _equal(values, text)
     if mask.any():
         return mask
-    if text.casefold() in ("none", "no label", "not measured", f"no {column.casefold()}"):
+    if text.casefold() in (*NOTHING, f"no {column.casefold()}"):
         return values.isna().to_numpy(dtype=bool)
     return _says(values, text, whole=False) if is_text(values) else mask
 
@@ -140,6 +191,13 @@ def _alike(name: str) -> str:
     return name.casefold().replace("_", " ")
 
 
+def _unlike(points: pd.DataFrame, text: str) -> tuple[str, str] | None:
+    """The column and the value that are not to go together, of `column!=value`."""
+    parts = _UNLIKE.fullmatch(text)
+    column = _named(points, parts[1]) if parts else None
+    return (column, parts[2]) if parts and column is not None else None
+
+
 def _column(points: pd.DataFrame, text: str) -> tuple[str, str] | None:
     """The column and the value that a text names: `column=value`, for labels and clusters also with a blank."""
     before, sign, after = text.partition("=")
@@ -157,7 +215,7 @@ def _column(points: pd.DataFrame, text: str) -> tuple[str, str] | None:
 def _equal(values: pd.Series, text: str) -> np.ndarray:
     """Which values are that text or number."""
     if pd.api.types.is_bool_dtype(values):
-        wanted = {"yes": True, "true": True, "no": False, "false": False}.get(text.casefold())
+        wanted = ANSWERS.get(text.casefold())
         same = pd.Series(False, values.index) if wanted is None else values == wanted
         return same.to_numpy(dtype=bool, na_value=False)
     if pd.api.types.is_numeric_dtype(values):

@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from .. import times
 from ..figures import exact, rounded
 
 How = Literal["new", "add", "subtract", "keep"]
@@ -100,9 +101,16 @@ def limits_to_pairs(limits: Sequence[Limit]) -> Pairs:
 
 
 def limits_from_pairs(pairs: Pairs) -> tuple[Limit, ...]:
-    """Limits from their pairs, those that are none left out."""
-    ends = [(column, numbers_of(text.replace("~", ","))) for column, text in pairs]
+    """Limits from their pairs, those that are none left out; times are in seconds, the last to its end."""
+    ends = [(column, numbers_of(text.replace("~", ",")) or _times_of(text)) for column, text in pairs]
     return tuple((column, *numbers) for column, numbers in ends if len(numbers) == 2)
+
+
+def _times_of(text: str) -> tuple[float, ...]:
+    """The first and the last second from two times with a sign between; none if they are none."""
+    low, _, high = text.partition("~")
+    first, last = times.read(low), times.read(high)
+    return (first[0], last[1]) if first and last else ()
 
 
 def _quoted(value: str) -> str:
