@@ -55,6 +55,34 @@ def test_search_selects_adds_and_is_shared(page: Page, browser: Browser) -> None
     wait(page, re.compile(rf"^{fours} of {N}"))
 
 
+def focused(page: Page) -> str | None:
+    """The key of the control that has the focus."""
+    return page.evaluate(
+        """() => {
+          let node = document.activeElement;
+          while (node?.shadowRoot?.activeElement) node = node.shadowRoot.activeElement;
+          return node?.dataset.key ?? null; }"""
+    )
+
+
+def test_after_a_search_keys_are_the_maps_again(page: Page) -> None:
+    search(page, "label=4")
+    wait(page, "points selected")
+    field = page.locator("[data-key=find]")
+    page.wait_for_function("document.activeElement === document.body")
+    page.keyboard.press("l")
+    page.locator("[data-key=tool-lasso][aria-pressed=true]").wait_for()
+    assert field.input_value() == "label=4"
+    search(page, "label=zebra")
+    wait(page, "no point has label")
+    assert focused(page) == "find"  # There it can be mended.
+    page.keyboard.press("Escape")
+    assert (focused(page), field.input_value()) == (None, "")
+    assert count(page) > 0
+    page.keyboard.press("Escape")
+    wait(page, "Nothing is selected")
+
+
 def test_what_is_not_found_is_said_and_changes_nothing(page: Page) -> None:
     search(page, "label=4")
     wait(page, "points selected")

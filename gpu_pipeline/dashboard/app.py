@@ -164,6 +164,8 @@ class Page:
             self.maps.show_all()
         if session.choice.steps != steps or (do in ("run", "placed") and before[0] is not session.opened):
             self.background.forget("cell")  # It was asked for earlier, perhaps on another map.
+        if do == "find" and not session.error:
+            self.layout.tools.found += 1
         if PREPARED.get(do) == "open" or session.error:
             self.layout.show_chosen(self.choice.tab)
         self.refresh()

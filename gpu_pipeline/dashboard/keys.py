@@ -24,7 +24,7 @@ KEY_TEXTS = (
     ("M", "drag the map again"),
     ("+  -  &", "the next shape adds, takes away, or keeps what is in both"),
     ("Z", "take back what was last done to the selection"),
-    ("Esc", "select nothing"),
+    ("Esc", "select nothing; in the search, empty it and leave it"),
     ("/", "search, and select what is found"),
     ("F", "zoom to the selection"),
     ("R", "show the whole map"),

@@ -158,10 +158,20 @@ export function render({ model, el }) {
     const shown = "time" in range.dataset ? timed(handle.valueAsNumber, handle.max - handle.min) : kept;
     field(range, handle.dataset.end).value = handle.valueAsNumber === Number(end) ? "" : shown;
   });
+  const search = () => root.querySelector("[data-slash]");
+  let sought = null;
   root.addEventListener("submit", (event) => {
     event.preventDefault();
     const form = event.target.closest("form[data-do]");
+    sought = search()?.value;
     if (form) send(form, Object.fromEntries(new FormData(form)));
+  });
+  // Keys are the map's again once a search has found something, unless a person types on.
+  model.on("found", () => { if (search()?.value === sought) search().blur(); });
+  root.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || event.isComposing || event.target !== search()) return;
+    search().value = "";
+    search().blur();
   });
   // Of another button, or with Ctrl on a Mac, the menu that opens may keep the end to itself.
   root.addEventListener("pointerdown", (event) => { pressed = event.button === 0 && !event.ctrlKey; });
@@ -179,7 +189,7 @@ export function render({ model, el }) {
   });
 
   const slash = (event) => {
-    const node = root.querySelector("[data-slash]");
+    const node = search();
     if (!node || event.key !== "/" || /^(INPUT|SELECT|TEXTAREA)$/.test(event.composedPath()[0].tagName)) return;
     event.preventDefault();
     node.focus();

@@ -27,6 +27,7 @@ class Piece(JSComponent):  # type: ignore[misc]
     html = param.String()
     answered = param.Integer(0)
     refused = param.Integer(0, doc="Grows where lists may show what was not done.")
+    found = param.Integer(0, doc="Grows where a search has found something.")
     keys = param.List([], doc="Keys of the keyboard that are actions; for the header only, as are the next.")
     fetch = param.String("", doc="Address of a file that the browser is to fetch.")
     query = param.String("", doc="Query of the page's address, with its question mark; empty for as it came.")
