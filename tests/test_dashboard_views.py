@@ -428,6 +428,21 @@ def test_points_without_images_are_told_by_their_text() -> None:
     assert " in A field of research: topic" in intruders
 
 
+@pytest.mark.parametrize("title", ["Maps of {}", "关于第{}篇论文的地图"])
+@pytest.mark.parametrize("kind", ["str", "category"])
+def test_points_are_told_by_a_sentence_before_an_id(title: str, kind: str) -> None:
+    """Ids differ at every point and may be longer than a title, which two points may share at times."""
+    n = 300
+    names = {"key": "k{}", "id": "3f2504e0-4f89-11d3-9a0c-{:012d}", "note": "a {}", "title": title}
+    texts = {column: [name.format(max(i, 9)) for i in range(n)] for column, name in names.items()}
+    texts |= {column: [names[column].format(i) for i in range(n)] for column in ("key", "id")}
+    points = pd.DataFrame({"x": np.arange(n), "y": 0.0, **pd.DataFrame(texts).astype(kind)})
+    assert headline(Opened("papers", points)) == "title"
+    assert headline(Opened("papers", points.drop(columns=["title", "note"]))) == "id"
+    points["title"] = pd.Series([None] * n, dtype="str")
+    assert headline(Opened("papers", points)) == "note"
+
+
 def test_names_of_a_legend_that_begin_alike_show_where_they_differ() -> None:
     entries = views.legend(Choice(colour="label"), papers(), None)
     assert len(entries) == 41
