@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import re
 import threading
@@ -109,6 +110,30 @@ def test_a_file_that_is_removed_while_all_are_listed(tmp_path: Path, monkeypatch
     path, look = keep_upload("a.npy", b"1", tmp_path), Path.iterdir
     monkeypatch.setattr(Path, "iterdir", lambda folder: iter([folder / "gone.npy", *look(folder)]))
     assert uploads.uploads(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".parquet", ".feather"])
+def test_columns_of_uploaded_tables_are_offered(tmp_path: Path, suffix: str) -> None:
+    assert uploads.columns(tmp_path) == []
+    table = pd.DataFrame({"a": [1.0, 2.0], 'the "title", <b>': ["x", "y"], "größe": [3, 4]})
+    buffer = io.BytesIO()
+    if "csv" in suffix:
+        table.to_csv(buffer, index=False, compression="gzip" if suffix.endswith("gz") else None)
+    else:
+        getattr(table, f"to_{suffix[1:]}")(buffer)
+    first = keep_upload(f"first{suffix}", buffer.getvalue(), tmp_path)
+    os.utime(first, (1, 1))
+    (first.parent / "link.csv").symlink_to("/etc/passwd")
+    keep_upload("numbers.csv", b"1,2\n3,4\n", tmp_path)
+    keep_upload("array.npy", b"1", tmp_path)
+    for name in ("torn.parquet", "torn.feather", "torn.csv.gz"):
+        keep_upload(name, b"PAR1 ARROW1", tmp_path)
+    assert uploads.columns(tmp_path) == list(table)
+    keep_upload("newer.csv", b"b,a\n3,4\n", tmp_path)
+    assert uploads.columns(tmp_path) == ["b", "a", *list(table)[1:]]
+    html = form(["newer.csv"], columns=uploads.columns(tmp_path))
+    assert html.count('list="columns"') == 2
+    assert '<option value="the &#34;title&#34;, &lt;b&gt;">' in html
 
 
 def test_names_of_uploads_lead_nowhere_else(tmp_path: Path) -> None:

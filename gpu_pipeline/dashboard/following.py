@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..recipe import make
 from . import jobs, making, watching
 from .selecting import whole_of
-from .uploads import MARK, Kind, upload_path, uploads
+from .uploads import MARK, Kind, columns, upload_path, uploads
 from .watching import Screen, Seen, Watch
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Following:
 
     def form(self) -> str:
         """The form of a new run."""
-        return making.form(uploads(self.store), self._data, self._turn)
+        return making.form(uploads(self.store), self._data, self._turn, columns(self.store))
 
     def begin(self) -> None:
         """With nothing to show: a map of the embedded digits, in seconds."""

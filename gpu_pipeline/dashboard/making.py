@@ -40,7 +40,7 @@ _WAYS = (
 """Ways to prepare rows, and what to call them."""
 
 
-def form(files: Sequence[str] = (), chosen: str = "auto", turn: int = 0) -> str:
+def form(files: Sequence[str] = (), chosen: str = "auto", turn: int = 0, columns: Sequence[str] = ()) -> str:
     """The form of a new run.
 
     Parameters
@@ -51,12 +51,15 @@ def form(files: Sequence[str] = (), chosen: str = "auto", turn: int = 0) -> str:
         The data that are chosen at first.
     turn
         Another number where they are chosen anew, which replaces what a person has chosen since.
+    columns
+        Names of the columns of the uploaded files, to be offered.
     """
     return page(
         "run",
         values={**FORM, "data": chosen, **({"sample": "all"} if chosen.startswith(MARK) else {})},
         data=[(name, name) for name in ("auto", *DATASETS)] + [(f"{MARK}{name}", name) for name in files],
         uploads=bool(files),
+        columns=columns,
         turn=turn,
         ways=_WAYS,
         methods=tuple(METHODS.items()),

@@ -18,12 +18,13 @@ import tempfile
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, TypeVar, get_args
 
 from ..datasets import load
 from ..datasets.files import SUFFIXES, suffix_of
-from ..datasets.tables import TABLES, incomplete
+from ..datasets.tables import TABLES, incomplete, names_of
 from ..drafts import draft, flush
 from ..errors import InputError, unknown_name
 from ..store import stored_in
@@ -44,6 +45,9 @@ MOST_MEMORY = 8 << 30
 
 PATIENCE = 300
 """Seconds after which a file that is still being read is given up."""
+
+MOST_OFFERED = 500
+"""Names of columns that are offered to choose from."""
 
 MARK = "upload/"
 """How the name of an uploaded file begins where those of runs stand: theirs have no slash."""
@@ -167,6 +171,19 @@ def uploads(store: Path) -> list[str]:
     """Names of the uploaded files, the newest first."""
     names = [path.name for path in stored_in(Path(store) / UPLOADS, "")]
     return [name for name in reversed(names) if name.endswith(SUFFIXES)]
+
+
+def columns(store: Path) -> list[str]:
+    """Names of the columns of the uploaded tables, each once, those of the newest first."""
+    folder = Path(store) / UPLOADS
+    paths = [path for path in (folder / name for name in uploads(store)) if not path.is_symlink()]
+    return [*dict.fromkeys(name for path in paths for name in _columns(path))][:MOST_OFFERED]
+
+
+@lru_cache(maxsize=256)  # The name of a file tells its content.
+def _columns(path: Path) -> list[str]:
+    suffix = suffix_of(path.name, TABLES)
+    return [] if suffix is None else names_of(path, suffix)[:MOST_OFFERED]
 
 
 def upload_path(store: Path, name: str) -> Path:

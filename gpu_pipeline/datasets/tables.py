@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import zlib
 from collections.abc import Callable, Sequence
@@ -63,9 +64,26 @@ def read(path: Path, suffix: str, pick: Pick, wanted: Columns) -> Dataset:
     return Dataset(path.stem, X, y, rows, total, notes=said, columns=None if arrays else tuple(features), kept=kept)
 
 
+def names_of(path: Path, suffix: str) -> list[str]:
+    """Names of a table's columns, from its first line or its schema alone; none where those cannot be read."""
+    import pyarrow as pa
+    from pyarrow import ipc, parquet
+
+    try:
+        if suffix == ".parquet":
+            return list(parquet.read_schema(path, memory_map=True).names)
+        if suffix == ".feather":
+            with pa.memory_map(str(path)) as file:
+                return list(ipc.open_file(file).schema.names)
+        names = next(csv.reader([_first_line(path).decode("utf-8-sig", "replace")]), [])
+        return [] if all(map(is_number, names)) else names
+    except (OSError, EOFError, ValueError, zlib.error, csv.Error):
+        return []
+
+
 def _csv(path: Path) -> Opened:
     import pyarrow as pa
-    from pyarrow import csv
+    from pyarrow import csv as reader
 
     _check_commas(path)
 
@@ -73,8 +91,8 @@ def _csv(path: Path) -> Opened:
         # Texts of several lines are rare, and allowing for them keeps all but one thread from reading.
         for lines in (False, True):
             try:
-                parse = csv.ParseOptions(newlines_in_values=lines)
-                whole = csv.read_csv(path, read_options=csv.ReadOptions(**options), parse_options=parse)
+                parse = reader.ParseOptions(newlines_in_values=lines)
+                whole = reader.read_csv(path, read_options=reader.ReadOptions(**options), parse_options=parse)
                 return whole, whole.column_names
             except (pa.ArrowInvalid, UnicodeDecodeError) as error:
                 reason = error
@@ -114,8 +132,7 @@ def _absent(table: pa.Table) -> pa.Table:
 def _check_commas(path: Path) -> None:
     """See that a first line which has other separators has commas too; what reads no text is told by the reader."""
     try:
-        with (gzip.open if path.suffix.lower() == ".gz" else open)(path, "rb") as file:
-            first = file.readline(1 << 20)
+        first = _first_line(path)
     except (OSError, EOFError, zlib.error):
         return
     for separator, said in ((b";", "semicolons"), (b"\t", "tabs")):
@@ -124,6 +141,12 @@ def _check_commas(path: Path) -> None:
                 f"{path.name} has {said} between its columns where commas are expected: save it with commas, and with "
                 "points in decimal numbers."
             )
+
+
+def _first_line(path: Path) -> bytes:
+    with (gzip.open if path.suffix.lower() == ".gz" else open)(path, "rb") as file:
+        line: bytes = file.readline(1 << 20)
+    return line
 
 
 def _parquet(path: Path) -> Opened:
