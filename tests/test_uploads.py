@@ -112,7 +112,7 @@ def test_a_file_that_is_removed_while_all_are_listed(tmp_path: Path, monkeypatch
     assert uploads.uploads(tmp_path) == [path.name]
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".parquet", ".feather"])
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".parquet", ".feather", ".arrow"])
 def test_columns_of_uploaded_tables_are_offered(tmp_path: Path, suffix: str) -> None:
     assert uploads.columns(tmp_path) == []
     table = pd.DataFrame({"a": [1.0, 2.0], 'the "title", <b>': ["x", "y"], "größe": [3, 4]})
@@ -120,7 +120,7 @@ def test_columns_of_uploaded_tables_are_offered(tmp_path: Path, suffix: str) -> 
     if "csv" in suffix:
         table.to_csv(buffer, index=False, compression="gzip" if suffix.endswith("gz") else None)
     else:
-        getattr(table, f"to_{suffix[1:]}")(buffer)
+        getattr(table, "to_feather" if suffix == ".arrow" else f"to_{suffix[1:]}")(buffer)
     first = keep_upload(f"first{suffix}", buffer.getvalue(), tmp_path)
     os.utime(first, (1, 1))
     (first.parent / "link.csv").symlink_to("/etc/passwd")

@@ -135,8 +135,9 @@ def rows(
     select: Annotated[
         str,
         typer.Option(
-            help="Steps with ; between: = begins, + adds, - takes away, & keeps what is in both, then where:label=4, "
-            "within:price=0~10, find:text or box:x0,x1,y0,y1. The dashboard shows it under a selection."
+            help="Steps with ; between: = begins, + adds, - takes away, & keeps what is in both, then where:label=4 or "
+            "where:label=none, within:price=0~10 (or times), box:x0,x1,y0,y1, or find: and what the dashboard's search "
+            "takes, such as find:price<10 and label!=4. The dashboard shows it under a selection."
         ),
     ],
     kind: Annotated[

@@ -66,18 +66,12 @@ def read(path: Path, suffix: str, pick: Pick, wanted: Columns) -> Dataset:
 
 def names_of(path: Path, suffix: str) -> list[str]:
     """Names of a table's columns, from its first line or its schema alone; none where those cannot be read."""
-    import pyarrow as pa
-    from pyarrow import ipc, parquet
-
     try:
-        if suffix == ".parquet":
-            return list(parquet.read_schema(path, memory_map=True).names)
-        if suffix == ".feather":
-            with pa.memory_map(str(path)) as file:
-                return list(ipc.open_file(file).schema.names)
+        if not suffix.startswith(".csv"):
+            return list(TABLES[suffix](path).schema.names)
         names = next(csv.reader([_first_line(path).decode("utf-8-sig", "replace")]), [])
         return [] if all(map(is_number, names)) else names
-    except (OSError, EOFError, ValueError, zlib.error, csv.Error):
+    except (InputError, OSError, EOFError, ValueError, zlib.error, csv.Error):
         return []
 
 
