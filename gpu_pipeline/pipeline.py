@@ -253,8 +253,12 @@ def _finish(
 
 def _draw(run: Run, embedded: Held, journal: Journal) -> None:
     """Make the run's picture; where a GPU holds the map its points are counted there, unless it fails."""
+    from .render.text import boxes
+
     try:
         run.picture(embedded.on_gpu())
     except EngineFailed as reason:
         journal.note(f"the picture was drawn on the CPU: {reason}")
         run.picture()
+    if "label" in run.points and (sentence := boxes(map(str, run.points["label"].dropna().unique()))):
+        journal.note(sentence)

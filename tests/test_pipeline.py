@@ -197,6 +197,13 @@ def test_labels_may_be_what_pandas_gives(tmp_path: Path) -> None:
     assert made.record.dataset["digest"] == again.record.dataset["digest"]
     assert open_run(made.save(tmp_path)).points["label"].tolist() == names.tolist()
     assert made.scores.confusion["classes"] == ["boot", "sock", "été"]
+    assert not any("boxes" in note for note in made.record.notes)
+
+
+def test_labels_that_no_font_can_write_are_said() -> None:
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    made = run(make({"embed": {"method": "pca"}}), Dataset("a", X, np.array(["plain", "\U00013000"] * 20)))
+    assert made.record.notes[-1].endswith("has \U00013000, so that boxes stand there")
 
 
 def test_images_go_to_the_store_and_come_back(tmp_path: Path) -> None:

@@ -38,10 +38,11 @@ from gpu_pipeline.render import (
     visible,
 )
 from gpu_pipeline.render import shade as shade_grid
+from gpu_pipeline.render import text as texts
 from gpu_pipeline.render.counting import blend, blocks, histogram, largest_share, scatter, survey
 from gpu_pipeline.render.names import overlap
 from gpu_pipeline.render.palette import ALARM, BESIDE_GREY, CALM, MANY, MISSING, QUANTITY, TEN, rgb
-from gpu_pipeline.render.text import apart, cut, cut_apart, font, width
+from gpu_pipeline.render.text import apart, boxes, cut, cut_apart, font, width
 
 # Machado, Oliveira & Fernandes 2009 (doi:10.1109/TVCG.2009.113), severity 1, on linear RGB.
 SIGHT: dict[str, Any] = {
@@ -754,6 +755,15 @@ def test_letters_beyond_ascii_are_drawn(text: str) -> None:
     face = font(17, text)
     box = bytes(face.getmask("\U0010ffff"))
     assert all(bytes(face.getmask(letter)) != box for letter in text)
+
+
+def test_letters_that_no_font_has_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(texts, "_FACES", texts._FACES[:2])
+    assert boxes(["plain", "économie", "ЖЯ", "שלום", "a\tb"]) is None
+    said = boxes(["技术", "plain", "ゲーム"])
+    assert said is not None
+    assert "written with has 技术ゲーム, so that boxes stand there: install Noto Sans CJK" in said
+    assert str(boxes(["\U00013000 hieroglyph"])).endswith("has \U00013000, so that boxes stand there")
 
 
 def test_plain_text_keeps_pillows_own_font() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -37,6 +37,18 @@ def font(size: int, text: str) -> ImageFont.FreeTypeFont:
                 return face
             faces.append((lacks, face))
     return min(faces, key=lambda pair: pair[0])[1]
+
+
+def boxes(texts: Iterable[str]) -> str | None:
+    """What to say of texts on pictures if no font has some of their letters; None if one has each."""
+    letters = dict.fromkeys("".join(clean(text) for text in texts))
+    lacking = [letter for letter in letters if all(_face(name, 16) is None or _lacks(name, letter) for name in _FACES)]
+    if not lacking:
+        return None
+    shown = "".join(lacking[:8]) + ("..." if len(lacking) > 8 else "")
+    east = any(unicodedata.name(letter, "").startswith(("CJK", "HIRAGANA", "KATAKANA", "HANGUL")) for letter in lacking)
+    advice = ": install Noto Sans CJK, on Debian the package fonts-noto-cjk" if east else ""
+    return f"no font that pictures are written with has {isolated(shown)}, so that boxes stand there{advice}"
 
 
 @lru_cache(maxsize=64)
