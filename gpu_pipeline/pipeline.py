@@ -143,7 +143,7 @@ def data_of(recipe: Recipe, data_dir: str | Path | None) -> Dataset:
         data.name,
         data_dir=data_dir,
         sample=data.sample,
-        seed=recipe.seed,
+        seed=recipe.seed_of_sample(),
         label_column=data.label_column,
         columns=data.columns,
         keep=data.keep,

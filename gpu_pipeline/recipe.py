@@ -35,6 +35,8 @@ class Data(Settings):
         Rows to draw without replacement, or "all".
     landmarks
         Rows to embed, drawn as a sample is; all others are placed on their map. None to embed all.
+    sample_seed
+        Of the sample or the landmarks, to draw the same rows for several seeds of the map; None for the recipe's.
     label_column, columns
         In a file with named columns: where the labels are, and which columns are features (all
         numeric ones if None).
@@ -49,6 +51,7 @@ class Data(Settings):
     name: Text = "auto"
     sample: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
     landmarks: Annotated[int, Field(ge=3)] | None = None
+    sample_seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
     label_column: Text | None = None
     columns: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
     keep: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
@@ -82,7 +85,7 @@ class Recipe(Settings):
     engine, engines
         "auto" or an engine's name for all steps, and for single steps (`ENGINE_STEPS`).
     seed
-        Of the sample and of every random choice.
+        Of every random choice; of the sample too, unless `data` has a seed for that.
     """
 
     data: Data = Data()
@@ -139,6 +142,10 @@ class Recipe(Settings):
             return "auto"
         return self.engine
 
+    def seed_of_sample(self) -> int:
+        """Seed of the sample or the landmarks."""
+        return self.seed if self.data.sample_seed is None else self.data.sample_seed
+
     def judge_perplexity(self) -> float:
         """Perplexity of the affinities that the map is judged by: the recipe's own, or t-SNE's default."""
         return self.embed.perplexity if isinstance(self.embed, TSNE) else TSNE().perplexity
@@ -150,7 +157,7 @@ class Recipe(Settings):
     def digest(self) -> str:
         """Eight hexadecimal digits that differ between recipes."""
         values = self.model_dump()
-        for name in ("landmarks", "beside"):
+        for name in ("landmarks", "beside", "sample_seed"):
             if values["data"][name] is None:
                 del values["data"][name]  # as it was before there were any
         text = json.dumps(values, sort_keys=True)

@@ -248,7 +248,10 @@ def settings_of(recipe: Recipe) -> str:
         parts.append(f"{recipe.cluster.n_clusters} clusters")
     if recipe.cluster_on != "map":
         parts.append(f"clusters on {recipe.cluster_on}")
-    return ", ".join([*parts, f"seed {recipe.seed}"]).replace("_", " ")
+    parts.append(f"seed {recipe.seed}")
+    if recipe.data.sample_seed is not None:
+        parts.append(f"sample seed {recipe.data.sample_seed}")
+    return ", ".join(parts).replace("_", " ")
 
 
 def unlike(left: Record, right: Record) -> dict[str, tuple[str, ...]]:
@@ -290,9 +293,10 @@ def cautions(left: Record, right: Record) -> tuple[list[str], set[str]]:
 def _samples(left: Record, right: Record) -> list[str]:
     """A note where two runs are of other rows, since the seed draws the sample too."""
     a, b = left.dataset, right.dataset
-    if left.recipe.seed == right.recipe.seed or a["digest"] == b["digest"] or a["n"] == a["total"]:
+    alike = left.recipe.seed_of_sample() == right.recipe.seed_of_sample()
+    if alike or a["digest"] == b["digest"] or a["n"] == a["total"]:
         return []
-    return ["A and B are different samples, drawn by their seeds: scores differ by the rows, too."]
+    return ["A and B are different samples, drawn by their seeds (--sample-seed): scores differ by the rows, too."]
 
 
 def made_from(record: Record) -> str:

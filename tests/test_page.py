@@ -19,7 +19,7 @@ from gpu_pipeline.datasets import Dataset
 from gpu_pipeline.errors import InputError
 from gpu_pipeline.methods import TSNE, UMAP
 from gpu_pipeline.pipeline import run as make_run
-from gpu_pipeline.recipe import make
+from gpu_pipeline.recipe import Data, make
 from gpu_pipeline.record import Run, cautions, made_from, settings_of, unlike
 from gpu_pipeline.report import compare, show_comparison
 from gpu_pipeline.scoring import Scores
@@ -203,8 +203,10 @@ def test_what_a_reader_of_two_runs_is_told(one: Run) -> None:
     assert cautions(record, record)[0] == []
     elsewhere = {**record.dataset, "digest": "0"}
     seeded = replace(record, recipe=record.recipe.model_copy(update={"seed": 7}), dataset=elsewhere)
-    said = "A and B are different samples, drawn by their seeds: scores differ by the rows, too."
+    said = "A and B are different samples, drawn by their seeds (--sample-seed): scores differ by the rows, too."
     assert cautions(record, seeded)[0] == [said]
+    alike = Data(name="a", sample_seed=record.recipe.seed)
+    assert cautions(record, replace(seeded, recipe=seeded.recipe.model_copy(update={"data": alike})))[0] == []
     assert cautions(record, replace(seeded, dataset=record.dataset))[0] == []
     by_umap = replace(record, recipe=record.recipe.model_copy(update={"embed": UMAP()}))
     by_tsne = replace(record, recipe=record.recipe.model_copy(update={"embed": TSNE()}))
@@ -275,6 +277,7 @@ def test_it_is_written_whole_or_not_at_all(one: Run, tmp_path: Path) -> None:
             "7 clusters, clusters on features, seed 3",
         ),
         ({"reduce": {"n_components": 20}}, "perplexity 30, 20 components, seed 0"),
+        ({"data": {"sample_seed": 3}, "seed": 1}, "perplexity 30, seed 1, sample seed 3"),
     ],
 )
 def test_settings_that_tell_runs_apart(values: dict[str, Any], told: str) -> None:

@@ -200,6 +200,18 @@ def test_labels_may_be_what_pandas_gives(tmp_path: Path) -> None:
     assert not any("boxes" in note for note in made.record.notes)
 
 
+def test_the_same_rows_by_several_seeds() -> None:
+    """And other rows by one; the seed of the sample is not that of the map."""
+    tsne = {"method": "tsne", "initialization": "random", "iterations": 50, "perplexity": 10}
+    made = [
+        run(make({"data": {"name": "digits", "sample": 60, "sample_seed": sample}, "embed": tsne, "seed": seed}))
+        for sample, seed in ((3, 0), (3, 1), (4, 1), (None, 3))
+    ]
+    rows = [each.points["row"].tolist() for each in made]
+    assert rows[0] == rows[1] == rows[3] != rows[2]
+    assert not np.allclose(made[0].embedding, made[1].embedding)
+
+
 def test_labels_that_no_font_can_write_are_said() -> None:
     X = np.random.default_rng(0).normal(size=(40, 3))
     made = run(make({"embed": {"method": "pca"}}), Dataset("a", X, np.array(["plain", "\U00013000"] * 20)))

@@ -29,6 +29,8 @@ data = st.builds(
     label_column=st.none() | text,
     columns=st.none() | st.lists(text, min_size=1, max_size=3).map(tuple),
     image_shape=st.none() | st.tuples(count, count),
+    beside=st.none() | text,
+    sample_seed=st.none() | st.integers(0, 2**32 - 1),
 )
 tsne = st.builds(
     TSNE,

@@ -62,6 +62,9 @@ def run(
     clusters: Annotated[int | None, typer.Option(help="k-means: number of clusters.")] = None,
     cluster_on: Annotated[str | None, typer.Option(help="map or features.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of every random choice.")] = None,
+    sample_seed: Annotated[
+        int | None, typer.Option(help="Of the sample or the landmarks alone; by default the same.")
+    ] = None,
     recipe: Annotated[Path | None, typer.Option(help="Settings from a TOML file; flags override them.")] = None,
     out: Store = Path("runs"),
     as_json: AsJson = False,
@@ -78,6 +81,7 @@ def run(
             ("data", "columns"): columns.split(",") if columns is not None else None,
             ("data", "keep"): keep.split(",") if keep is not None else None,
             ("data", "beside"): beside,
+            ("data", "sample_seed"): sample_seed,
             ("data", "image_shape"): _shape(image_shape),
             ("preprocess",): preprocess,
             ("reduce", "n_components"): pca,

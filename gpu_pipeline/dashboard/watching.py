@@ -124,7 +124,7 @@ def look(store: Path, watch: Watch) -> Seen:
         return seen
     film, i, places = found
     points = pd.DataFrame({"x": places[:, 0], "y": places[:, 1]})
-    labels = _labels.get((job.recipe.data, job.recipe.seed), lambda: _labels_of(job))
+    labels = _labels.get((job.recipe.data, job.recipe.seed_of_sample()), lambda: _labels_of(job))
     if labels is not None and len(film.positions) and film.positions[-1] < len(labels):
         points["label"] = labels[film.positions]
     name = f"iteration {film.iterations[i]}"

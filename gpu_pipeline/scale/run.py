@@ -175,7 +175,7 @@ class _Work:
         if (before := statistics.load(self.folder)) is not None:
             return before
         landmarks = self.folder / "rows.npy"
-        rows = pick_rows(source.total, self.landmarks, self.recipe.seed)
+        rows = pick_rows(source.total, self.landmarks, self.recipe.seed_of_sample())
         keep(self.folder, "rows", {".npy": lambda draft: save_array(draft, rows)}, {})
         bytes_ = self.how in ("none", "deskew") and np.dtype(source.dtype) == np.uint8
         first = self.how == "deskew" and not bytes_  # images of numbers without a known range
