@@ -107,6 +107,10 @@ class Run:
     _reference: Reference | None = field(default=None, repr=False)
     _picture: Image.Image | None = field(default=None, repr=False)
 
+    def __repr__(self) -> str:
+        title, subtitle = self.title()
+        return f"<Run: {title}, {subtitle}{'' if self.path is None else f', in {self.path}'}>"
+
     @property
     def embedding(self) -> np.ndarray:
         """The map, (n, 2) float32."""

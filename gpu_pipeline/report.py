@@ -39,7 +39,9 @@ def summary(run: Run) -> dict[str, Any]:
     }
 
 
-_COLUMNS = ("settings", "n", "kl", "neighbor_recall", "accuracy", "silhouette", "seconds", "created")
+_COLUMNS = (
+    *("settings", "n", "kl", "neighbor_recall", "label_accuracy", "accuracy", "silhouette", "seconds", "created"),
+)
 
 
 def row(where: Path) -> dict[str, Any]:
@@ -58,6 +60,7 @@ def row(where: Path) -> dict[str, Any]:
         "n": record.dataset["n"],
         "kl": scores["kl"],
         "neighbor_recall": scores["neighbor_recall"],
+        "label_accuracy": scores["label_accuracy"],
         "accuracy": scores["accuracy"],
         "silhouette": scores["silhouette"],
         "seconds": sum(record.seconds.values()),

@@ -83,6 +83,10 @@ class Scores:
     nearest: np.ndarray | None = None
     nearest_distance: np.ndarray | None = None
 
+    def __repr__(self) -> str:
+        measured = {name: value for name, value in self.values.items() if value is not None}
+        return f"<Scores: {', '.join(f'{name} {value:.3f}' for name, value in measured.items())}>"
+
     def columns(self, rows: np.ndarray) -> dict[str, Any]:
         """What is known of each point, as columns of a table; `rows` (n,) are the points' in the data set."""
         columns: dict[str, Any] = {"neighbor_recall": self.neighbor_recall}

@@ -163,8 +163,10 @@ def find(path: str | Path, folder: str | Path = "runs") -> Path:
     for where in (run, folder / run):
         if (where / FILES["record"]).is_file():
             return where
+    if run.parent != Path():
+        folder = run.parent
     known = [where.name for where in list_runs(folder)]
-    fitting = [name for name in known if name.startswith(str(path))]
+    fitting = [name for name in known if name.startswith(run.name)]
     if len(fitting) == 1:
         return folder / fitting[0]
     if fitting:

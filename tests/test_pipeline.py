@@ -82,6 +82,10 @@ def test_a_run_has_numpy_arrays_and_a_table(made: tuple[Run, Diary]) -> None:
     assert points["misfit"].dtype == bool
     assert adjusted_rand_score(points["label"], points["cluster"]) > 0.8  # by chance 0
     assert result.path is None
+    values = ", ".join(f"{name} {value:.3f}" for name, value in result.scores.values.items())
+    assert repr(result.scores) == f"<Scores: {values}>"
+    kl = result.scores.values["kl"]
+    assert repr(result) == f"<Run: t-SNE of clouds, {N} of {3 * N} points, engine scikit_learn, KL {kl:.3f}>"
 
 
 def test_steps_come_in_order_and_each_is_timed(made: tuple[Run, Diary]) -> None:

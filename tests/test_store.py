@@ -319,7 +319,7 @@ def test_find_by_path_name_and_beginning(tmp_path: Path) -> None:
     first = save(make_run(seed=0), tmp_path)
     second = save(make_run(seed=1), tmp_path)
     assert find(first) == find(str(first)) == find(first.name, tmp_path) == first
-    assert find(second.name[:-1], tmp_path) == second
+    assert find(second.name[:-1], tmp_path) == find(tmp_path / second.name[:-1]) == second
     with pytest.raises(InputError, match="is the beginning of 2 runs"):
         find("some-data", tmp_path)
     with pytest.raises(InputError, match=f"unknown run 'ome-data-.*': did you mean '{first.name}'"):
