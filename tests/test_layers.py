@@ -30,7 +30,7 @@ LAYERS = (
     ("engines",),
     ("preprocess",),
     ("datasets",),
-    ("metrics",),
+    ("metrics", "upright"),
     ("affinities", "drafts", "shearing"),
     ("arguments", "contingency", "nearness", "normalisation"),
     ("compiling", "errors", "figures", "methods", "processors", "timing"),

@@ -21,7 +21,6 @@ from gpu_pipeline.errors import InputError
 from gpu_pipeline.preprocess import (
     PREPROCESS,
     Preparation,
-    deskew,
     doubts,
     fit,
     limits_of,
@@ -33,6 +32,7 @@ from gpu_pipeline.preprocess import (
     unit,
 )
 from gpu_pipeline.shearing import shear
+from gpu_pipeline.upright import deskew
 
 
 def test_bytes_are_divided_by_255() -> None:
