@@ -51,3 +51,9 @@ def test_the_pane_lists_the_classes_of_a_file_too() -> None:
 def test_names_are_text() -> None:
     points = table().assign(label="<b>&")
     assert "<b>&" not in side.scores(Opened("table", points))
+
+
+def test_votes_are_classes_as_labels_are_however_many() -> None:
+    label = np.arange(300) % 100
+    opened = Opened("m", pd.DataFrame({"x": np.arange(300.0), "y": 0.0, "label": label, "vote": label, "size": label}))
+    assert [opened.layer(column).key.kind for column in ("label", "vote", "size")] == ["classes", "classes", "quantity"]

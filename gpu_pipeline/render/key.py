@@ -22,7 +22,7 @@ SHARES = np.arange(1, 100) / 100
 STEPS = 1_000
 """Values of 32 bits between the ends of a ramp; where there are fewer, its colours would have steps."""
 
-CLASS_COLUMNS = ("label", "cluster", "misfit")
+CLASS_COLUMNS = ("label", "cluster", "misfit", "vote")
 MISFIT_NAMES = {False: "as its cluster", True: "misfit"}
 
 
