@@ -15,12 +15,13 @@ import pandas as pd
 from . import datasets, sizes
 from .datasets import Dataset
 from .datasets.labels import as_column
+from .doubts import doubts
 from .engines import candidates, engine_name, load
 from .errors import EngineFailed, InputError, Unavailable
 from .machine import facts
 from .methods import PCA, UMAP
 from .placing import Axes, Reference, features_of
-from .preprocess import Preparation, doubts, fit, preprocess
+from .preprocess import Preparation, fit, preprocess
 from .recipe import Recipe
 from .record import Record, Run
 from .scoring import score
@@ -136,7 +137,7 @@ def _compile_ahead(recipe: Recipe) -> Future[None]:
     return future
 
 
-def data_of(recipe: Recipe, data_dir: str | Path | None) -> Dataset:
+def data_of(recipe: Recipe, data_dir: str | Path | None = None) -> Dataset:
     """The data set that a recipe names; raises what `datasets.load` raises."""
     data = recipe.data
     return datasets.load(

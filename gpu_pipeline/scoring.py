@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -200,11 +200,11 @@ def score(
     _score_kl(sheet, pairs, lists, n, perplexity)
     done("kl")
     notes = tuple(sheet.notes)
-    scores = Scores(sheet.values, sheet.sizes, recall, misfit, confusion, lists.engine, lists.skipped, notes)
+    figures = (sheet.values, sheet.sizes, recall, misfit, confusion, lists.engine, lists.skipped, notes)
     if len(listed) < n:
-        return scores
+        return Scores(*figures)
     nearest = lists.indices[:, 0]
-    return replace(scores, vote=votes, nearest=nearest, nearest_distance=_distances(features, nearest))
+    return Scores(*figures, vote=votes, nearest=nearest, nearest_distance=_distances(features, nearest))
 
 
 def _check(features: np.ndarray, embedding: np.ndarray, clusters: np.ndarray, labels: np.ndarray | None) -> None:
@@ -305,7 +305,7 @@ def _score_votes(
 
 
 def _distances(X: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Distance of each row to one other, (n,) float32."""
+    """Distance of each row to one other, (n,) float32: 0 of copies, for which an engine's lists may have more."""
     away = np.empty(len(X), np.float32)
     for part in slices(len(X), 16_384):
         away[part] = np.linalg.norm(X[part].astype(np.float64) - X[others[part]], axis=1)

@@ -25,7 +25,7 @@ LAYERS = (
     ("record",),
     ("compare", "placing", "render", "scoring"),
     ("pairs",),
-    ("sizes", "steps"),
+    ("doubts", "sizes", "steps"),
     ("machine", "neighbors", "recipe"),
     ("engines",),
     ("preprocess",),

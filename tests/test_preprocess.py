@@ -17,15 +17,14 @@ from scipy.spatial.distance import cdist, pdist
 from sklearn.preprocessing import StandardScaler
 
 from gpu_pipeline.datasets import dataset, digits
+from gpu_pipeline.doubts import doubts, outweighed
 from gpu_pipeline.errors import InputError
 from gpu_pipeline.preprocess import (
     PREPROCESS,
     Preparation,
-    doubts,
     fit,
     limits_of,
     moments_of,
-    outweighed,
     preprocess,
     scale,
     standardize,
