@@ -11,6 +11,7 @@ import numpy as np
 from isal import isal_zlib
 from PIL import Image
 
+from ..datasets import Dataset
 from ..errors import InputError
 from ..pipeline import data_of
 from ..record import Run
@@ -139,9 +140,14 @@ def _load(run: Run) -> Images:
     recipe, record = run.record.recipe, run.record.dataset
     # Asked for "auto", the run got what there was; now there may be something else.
     name = record["name"] if recipe.data.name == "auto" else recipe.data.name
-    dataset = data_of(recipe.model_copy(update={"data": recipe.data.model_copy(update={"name": name})}), None)
-    if dataset.digest() != record["digest"]:
-        raise InputError(f"{name} is no longer what the run was made of, so that its images cannot be shown.")
+    dataset = data_of(recipe.model_copy(update={"data": recipe.data.model_copy(update={"name": name})}))
+    return images_in(dataset, record["digest"], f"{name} is no longer what the run was made of")
+
+
+def images_in(dataset: Dataset, digest: str, otherwise: str) -> Images:
+    """The images of a data set that has just been read again; an `InputError` says so if its content is another."""
+    if dataset.digest() != digest:
+        raise InputError(f"{otherwise}, so that its images cannot be shown.")
     assert dataset.image_shape is not None
     return Images(grey(np.asarray(dataset.X), dataset.image_shape))
 

@@ -12,7 +12,7 @@ import numpy as np
 from .. import placed
 from ..datasets import DATASETS, load
 from ..errors import InputError, unknown_name
-from .images import Images, grey
+from .images import Images, images_in
 from .opened import Opened
 from .shelf import Shelf
 
@@ -85,16 +85,14 @@ def _images(record: dict[str, Any], rows: np.ndarray, ground: Opened) -> tuple[I
     shape, data = ground.run.record.dataset.get("image_shape"), record["dataset"]
     if shape is None:
         return None, ""
-    # Sets of before have not kept what was asked for: of a known data set all rows are read.
-    asked = data.get("asked") or {"name": data["name"]}
-    if "sample" not in asked and data["name"] not in DATASETS:
+    asked = data.get("asked")
+    if asked is None and data["name"] not in DATASETS:
         return None, "Where these rows were read is not in their record, so that their images cannot be shown."
+    known = asked or {"name": data["name"]}
     try:
-        found = load(**asked, image_shape=tuple(shape), varies=False)
+        found = load(**known, image_shape=tuple(shape), varies=False)
+        if asked is None:  # All rows of a known data set have been read.
+            found = replace(found, X=found.X[rows], y=None if found.y is None else found.y[rows], rows=rows)
+        return images_in(found, data["digest"], f"{known['name']} is no longer what was placed"), ""
     except InputError as error:
         return None, str(error)
-    if "sample" not in asked:
-        found = replace(found, X=found.X[rows], y=None if found.y is None else found.y[rows], rows=rows)
-    if found.digest() != data["digest"]:
-        return None, f"{asked['name']} is no longer what was placed, so that its images cannot be shown."
-    return Images(grey(np.asarray(found.X), tuple(shape))), ""

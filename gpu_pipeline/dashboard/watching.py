@@ -204,6 +204,6 @@ def _facts(status: Status) -> str:
 
 def _labels_of(job: jobs.Job) -> np.ndarray | None:
     try:
-        return data_of(job.recipe, None).y
+        return data_of(job.recipe).y
     except InputError:
         return None
