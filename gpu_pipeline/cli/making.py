@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import InputError
-from .options import AsJson, DataDir, Store
+from .options import AsJson, Beside, DataDir, Store
 
 if TYPE_CHECKING:
     from ..recipe import Recipe
@@ -36,10 +36,7 @@ def run(
     keep: Annotated[
         str | None, typer.Option(help="Columns of a file that go with the points and are no features, by commas.")
     ] = None,
-    beside: Annotated[
-        str | None,
-        typer.Option(help="With .npy or .npz: a table with its labels and columns to keep, or a .npy of labels."),
-    ] = None,
+    beside: Beside = None,
     image_shape: Annotated[str | None, typer.Option(help="Height x width if rows are images, like 28x28.")] = None,
     preprocess: Annotated[
         str | None,

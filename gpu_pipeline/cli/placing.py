@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .making import rows_wanted
-from .options import AsJson, DataDir, RunName, Store
+from .options import AsJson, Beside, DataDir, RunName, Store
 
 if TYPE_CHECKING:
     from ..datasets import Dataset
@@ -27,10 +27,7 @@ def place(
     keep: Annotated[
         str | None, typer.Option(help="Columns of a file that go with the points and are no features, by commas.")
     ] = None,
-    beside: Annotated[
-        str | None,
-        typer.Option(help="With .npy or .npz: a table with its labels and columns to keep, or a .npy of labels."),
-    ] = None,
+    beside: Beside = None,
     sample: Annotated[str | None, typer.Option(help="Rows to draw, or all.")] = None,
     seed: Annotated[int, typer.Option(help="Of the sample.")] = 0,
     data_dir: DataDir = None,

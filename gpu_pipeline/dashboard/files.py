@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..datasets.files import suffix_of
 from ..datasets.kept import check_once, is_shown, series_of
-from ..datasets.tables import TABLES
+from ..datasets.tables import TABLES, suffix_of
 from ..errors import InputError, listed, unknown_name
 
 if TYPE_CHECKING:

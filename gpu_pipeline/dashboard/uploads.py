@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Literal, TypeVar, get_args
 
 from ..datasets import load
-from ..datasets.files import SUFFIXES, suffix_of
-from ..datasets.tables import TABLES, incomplete, names_of
+from ..datasets.files import SUFFIXES
+from ..datasets.tables import TABLES, incomplete, names_of, suffix_of
 from ..drafts import draft, flush
 from ..errors import InputError, unknown_name
 from ..store import stored_in

@@ -11,7 +11,7 @@ from ..errors import InputError, listed
 from . import tables
 from .columns import Columns, check_columns
 from .dataset import Dataset
-from .kept import check_once, frame_of
+from .kept import check_once
 from .labels import labels
 
 
@@ -36,10 +36,10 @@ def with_beside(dataset: Dataset, wanted: Columns, path: Path) -> Dataset:
         raise InputError(f"{dataset.name} is an array whose columns have no names: leave the columns of features out.")
     if not path.is_file():
         raise InputError(f"there is no file {path} to go with {dataset.name}: give another path.")
-    suffix = next((suffix for suffix in (*tables.TABLES, ".npy") if path.name.lower().endswith(suffix)), None)
+    known = (*tables.TABLES, ".npy")
+    suffix = tables.suffix_of(path.name, known)
     if suffix is None:
-        known = ", ".join((*tables.TABLES, ".npy"))
-        raise InputError(f"{path.name} cannot go with {dataset.name}: give a file in {known}.")
+        raise InputError(f"{path.name} cannot go with {dataset.name}: give a file in {', '.join(known)}.")
     return _array(dataset, wanted, path) if suffix == ".npy" else _table(dataset, wanted, path, suffix)
 
 
@@ -68,13 +68,8 @@ def _table(dataset: Dataset, wanted: Columns, path: Path, suffix: str) -> Datase
     label = () if wanted.label is None else (wanted.label,)
     table = opened.read(list(dict.fromkeys([*label, *wanted.keep])))
     _check_length(dataset, path, table.num_rows)
-    table = table.take(dataset.rows)
-    return replace(
-        dataset,
-        y=dataset.y if wanted.label is None else tables.label_column(table, wanted.label, dataset.rows),
-        kept=frame_of(table, wanted.keep) if wanted.keep else None,
-        notes=(*dataset.notes, *opened.notes),
-    )
+    y, kept = tables.labels_and_kept(table.take(dataset.rows), wanted, dataset.rows)
+    return replace(dataset, y=dataset.y if y is None else y, kept=kept, notes=(*dataset.notes, *opened.notes))
 
 
 def _check_length(dataset: Dataset, path: Path, rows: int) -> None:

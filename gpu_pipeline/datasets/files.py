@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -29,6 +29,7 @@ from .beside import with_beside
 from .columns import ALL, Columns
 from .dataset import Dataset, Pick, take
 from .labels import labels
+from .tables import suffix_of
 
 FEATURE_KEYS = ("X", "x", "data", "images", "features")
 LABEL_KEYS = ("y", "labels", "label", "target", "targets")
@@ -97,11 +98,6 @@ def is_path(name: str) -> bool:
         return bool(path.suffix) or path.name != name or path.exists()
     except OSError:  # longer than any file's name
         return False
-
-
-def suffix_of(name: str, known: Iterable[str]) -> str | None:
-    """The suffix of a file's name, in any case of letters, of those that are known; None if it has none of them."""
-    return next((suffix for suffix in known if name.lower().endswith(suffix)), None)
 
 
 def _suffix(path: Path) -> str:

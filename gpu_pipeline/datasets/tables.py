@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,6 +20,7 @@ from .kept import check_once, frame_of
 from .labels import decoded, labels, without
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
 _ARROW_FILE = b"ARROW1"
@@ -33,6 +34,11 @@ class Opened(NamedTuple):
     read: Read
     first: Read
     notes: tuple[str, ...] = ()
+
+
+def suffix_of(name: str, known: Iterable[str]) -> str | None:
+    """The suffix of a file's name, in any case of letters, of those that are known; None if it has none of them."""
+    return next((suffix for suffix in known if name.lower().endswith(suffix)), None)
 
 
 def read(path: Path, suffix: str, pick: Pick, wanted: Columns) -> Dataset:
@@ -57,11 +63,18 @@ def read(path: Path, suffix: str, pick: Pick, wanted: Columns) -> Dataset:
     rows = pick(total)
     if len(rows) < total:
         table = table.take(rows)
-    y = None if wanted.label is None else label_column(table, wanted.label, rows)
+    y, kept = labels_and_kept(table, wanted, rows)
     said, arrays = (*opened.notes, *notes), is_array(opened.schema.field(features[0]).type)
     X = array_matrix(path.name, table[features[0]], features[0], rows) if arrays else matrix(table, features)
-    kept = frame_of(table, wanted.keep) if wanted.keep else None
     return Dataset(path.stem, X, y, rows, total, notes=said, columns=None if arrays else tuple(features), kept=kept)
+
+
+def labels_and_kept(
+    table: pa.Table, wanted: Columns, rows: np.ndarray
+) -> tuple[np.ndarray | None, pd.DataFrame | None]:
+    """The labels and the columns that go with the points, of rows with these indices; None of what is not asked for."""
+    y = None if wanted.label is None else label_column(table, wanted.label, rows)
+    return y, frame_of(table, wanted.keep) if wanted.keep else None
 
 
 def names_of(path: Path, suffix: str) -> list[str]:
